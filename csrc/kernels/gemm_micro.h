@@ -54,6 +54,16 @@ struct Tile {
 };
 
 // The first `count` lanes of a vector, in memory or from it; lanes beyond read as zero.
+#if defined(__AVX2__) && !defined(__AVX512F__)
+template <class T>
+MT_INLINE __m256i lane_mask(int count) {
+  if constexpr (sizeof(T) == 4) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  } else {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+  }
+}
+#endif
 template <class T>
 MT_INLINE GemmVec<T> load_lanes(const T* p, int count) {
 #if defined(__AVX512F__)
@@ -61,6 +71,12 @@ MT_INLINE GemmVec<T> load_lanes(const T* p, int count) {
     return (GemmVec<T>)_mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), p);
   } else {
     return (GemmVec<T>)_mm512_maskz_loadu_pd(__mmask8((1u << count) - 1), p);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    return (GemmVec<T>)_mm256_maskload_ps(p, lane_mask<T>(count));
+  } else {
+    return (GemmVec<T>)_mm256_maskload_pd(p, lane_mask<T>(count));
   }
 #else
   T lanes[Tile<T>::VL] = {};
@@ -76,6 +92,12 @@ MT_INLINE void store_lanes(T* p, GemmVec<T> v, int count) {
   } else {
     _mm512_mask_storeu_pd(p, __mmask8((1u << count) - 1), (__m512d)v);
   }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    _mm256_maskstore_ps(p, lane_mask<T>(count), (__m256)v);
+  } else {
+    _mm256_maskstore_pd(p, lane_mask<T>(count), (__m256d)v);
+  }
 #else
   T lanes[Tile<T>::VL];
   store_unaligned(lanes, v);
@@ -83,9 +105,16 @@ MT_INLINE void store_lanes(T* p, GemmVec<T> v, int count) {
 #endif
 }
 
+#if defined(__AVX2__)
+constexpr bool kMaskedLoads = true;  // ragged vectors need no copy
+#else
+constexpr bool kMaskedLoads = false;
+#endif
+
 // C[MRx(NV*VL)] = (add ? C : 0) + A @ B over kc steps. A's element (i, p) is a[i*a_row + p*a_col],
 // B's row p starts at b + p*b_row. Only `last` lanes of each row's last vector are stored.
-// kPacked: the strides of the packed panels are known to the compiler.
+// kPacked: the strides of the packed panels are known to the compiler, and their rows are padded;
+// else only `last` lanes are read, too, where the machine has masked loads.
 template <class T>
 using MicroKernel = void(int64_t kc, const T* a, int64_t a_row, int64_t a_col, const T* b,
                          int64_t b_row, T* c, int64_t c_row, bool add, int last);
@@ -104,7 +133,10 @@ void micro_kernel(int64_t kc, const T* a, int64_t a_row, int64_t a_col, const T*
   for (int64_t p = 0; p < kc; p++) {
     Vec bv[NV];
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) bv[v] = load_unaligned<Vec>(b + v * VL);
+    for (int v = 0; v < NV; v++) {
+      const bool whole = kPacked || !kMaskedLoads || v + 1 < NV;
+      bv[v] = whole ? load_unaligned<Vec>(b + v * VL) : load_lanes<T>(b + v * VL, last);
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < MR; i++) {
       Vec av = a[i * a_row] - Vec{};

@@ -63,7 +63,8 @@ struct StoreMatrix {
         partial_row(args.n),
         plain(sizeof(T) == sizeof(Out) && args.alpha == 1 && (args.beta == 0 || args.beta == 1)) {}
 
-  bool needs_partial(int64_t k) const { return !plain && k > Tile<T>::KC; }
+  // kc: the least depth of a block.
+  bool needs_partial(int64_t k, int64_t kc) const { return !plain && k > kc; }
 
   MT_INLINE bool direct(int64_t i, int64_t j, int, int, bool first, bool last, T** to, int64_t* row,
                         bool* add) const {
