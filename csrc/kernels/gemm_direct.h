@@ -6,7 +6,7 @@
 
 namespace mt::cpu::MT_ISA {
 
-constexpr int64_t kShallow = 32;  // depth of a block that walks along rows of B
+constexpr int64_t kShallow = 8;  // depth of a block that walks along rows of B
 
 // Rows [i0, i1) by columns [j0, j1) of C, j0 on a panel's edge. b_space: room for a panel, used
 // where B cannot be read in place.
@@ -56,9 +56,9 @@ template <class T, class Store>
 void gemm_direct(int64_t m, int64_t n, int64_t k, const PackStrided<T, Tile<T>::MR, T>& a,
                  const PackStrided<T, Tile<T>::NR, T>& b, const Store& store, bool serial) {
   constexpr int64_t MR = Tile<T>::MR, NR = Tile<T>::NR;
-  // Few rows over a wide B in place: shallow blocks walk along its rows instead of down a column
-  // of pages. C stays in cache meanwhile.
-  const bool wide = b.across == 1 && n > 8 * NR;
+  // Very few rows over a wide B in place: shallow blocks walk along its rows instead of down a
+  // column of pages. C stays in cache meanwhile.
+  const bool wide = b.across == 1 && n > 8 * NR && m < 4;
   const int64_t kc = wide ? kShallow : k > 0 ? even_part(k, Tile<T>::KC, 8) : 0;
   const bool copies = b.across != 1 || (!kMaskedLoads && n % Tile<T>::VL != 0);
   const int64_t panels = ceil_div(n, NR);

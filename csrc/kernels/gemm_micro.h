@@ -50,7 +50,7 @@ struct Tile {
   static constexpr int MR = 4, NV = 2;
 #endif
   static constexpr int NR = NV * VL;
-  static constexpr int64_t KC = sizeof(T) == 4 ? 384 : 256;
+  static constexpr int64_t KC = 256;
 };
 
 // The first `count` lanes of a vector, in memory or from it; lanes beyond read as zero.

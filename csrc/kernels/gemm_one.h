@@ -31,14 +31,17 @@ void gemm_whole(const GemmArgs& given, bool serial) {
     if (m == 1 && b.across == 1) {
       return gemv<T>(n, k, a.data, a.along, b.data, b.along, store, serial);
     }
-    if (a.along == 1 && b.along == 1 && min64(m, n) <= 16) {
+    if (a.along == 1 && b.along == 1 && min64(m, n) <= 8 && min64(m, n) * 16 <= k) {
       return gemm_dot<T>(m, n, k, a.data, a.across, b.data, b.across, store, serial);
     }
   }
   Workspace<T> partial(store.needs_partial(k, kShallow) ? m * n : 0);
   store.partial = partial.data;
   if constexpr (sizeof(T) == sizeof(Src)) {
-    if (m * n * k <= 64 * 64 * 64 || n <= 2 * NR || (m <= 2 * MR && b.across == 1)) {
+    // Rows of B a multiple of 1 KiB apart share few cache sets: copies pay sooner.
+    const bool spread = b.along * int64_t(sizeof(T)) % 1024 != 0;
+    const bool few_rows = b.across == 1 && m <= (spread ? 8 : 3) * MR;
+    if (m * n * k <= 64 * 64 * 64 || n <= 2 * NR || few_rows) {
       return gemm_direct<T>(m, n, k, a, b, store, serial);
     }
   }
