@@ -41,7 +41,14 @@ template <class Fn> Fn* select_isa(Fn* baseline, Fn* avx2, Fn* avx512) {
 }
 }  // namespace mt
 
-#if defined(__x86_64__)
+#if defined(MT_ONLY_ISA)  // a development build with one instruction set
+#define MT_KERNEL_CPU_ONLY(name, ...)                    \
+  namespace mt::cpu {                                    \
+  using name##_fn = __VA_ARGS__;                         \
+  namespace MT_ONLY_ISA { name##_fn name; }              \
+  inline name##_fn* const name = &MT_ONLY_ISA::name;     \
+  }
+#elif defined(__x86_64__)
 #define MT_KERNEL_CPU_ONLY(name, ...)                                                       \
   namespace mt::cpu {                                                                       \
   using name##_fn = __VA_ARGS__;                                                            \
