@@ -40,6 +40,11 @@ struct NodeObject {
 };
 
 extern PyTypeObject NodeBaseType;
+void init_record(py::module_& m);
+
+inline const OutputMeta* output_meta(NodeObject* n, uint32_t nr) {
+  return nr == 0 ? &n->output : nr < n->output_count ? &n->more_outputs[nr - 1] : nullptr;
+}
 inline NodeObject* as_node(PyObject* o) { return reinterpret_cast<NodeObject*>(o); }
 
 }  // namespace mt
