@@ -252,7 +252,9 @@ def einsum(equation, *operands):
         if len(terms) == 2:
             (x, x_labels), (y, y_labels) = terms
             # The order in which the output wants rows and columns saves a permuted result.
-            first = next((label for label in output if (label in x_labels) != (label in y_labels)), None)
+            first = next(
+                (label for label in output if (label in x_labels) != (label in y_labels)), None
+            )
             if first is not None and first in y_labels:
                 x, x_labels, y, y_labels = y, y_labels, x, x_labels
             terms = [_contract(x, x_labels, y, y_labels, keep)]

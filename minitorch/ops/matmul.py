@@ -243,9 +243,7 @@ addmm = _added(
     ("mat1", "mat2"),
     "beta * input + alpha * (mat1 @ mat2) for matrices (m, k) and (k, n).",
 )
-addmv = _added(
-    "addmv", ("mat", "vec"), "beta * input + alpha * (mat @ vec) for (m, k) and (k)."
-)
+addmv = _added("addmv", ("mat", "vec"), "beta * input + alpha * (mat @ vec) for (m, k) and (k).")
 baddbmm = _added(
     "baddbmm",
     ("batch1", "batch2"),
