@@ -25,8 +25,7 @@ def rnn_step(
 
 
 def lstm_step(gx: Tensor, h: Tensor, c: Tensor, w_hh: Any, b_hh: Any) -> tuple[Tensor, Tensor]:
-    """c' = sig(f) c + sig(i) tanh(g), h' = sig(o) tanh(c'), gates in the order i, f, g, o; sig is the
-    logistic function."""
+    """c' = sig(f) c + sig(i) tanh(g), h' = sig(o) tanh(c'); gates in the order i, f, g, o."""
     i, f, g, o = (gx + F.linear(h, w_hh, b_hh)).chunk(4, -1)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     return o.sigmoid() * c.tanh(), c

@@ -37,7 +37,9 @@ class LazyModuleMixin:
 
     def reset_parameters(self) -> None:
         """Draw fresh initial values, once the shapes are known."""
-        if not self.has_uninitialized_params():
+        weight = self._parameters["weight"]  # type: ignore[attr-defined]
+        placeholder = weight is not None and not is_lazy(weight) and weight.numel() == 0
+        if not placeholder and not self.has_uninitialized_params():
             super().reset_parameters()  # type: ignore[misc]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -45,4 +47,5 @@ class LazyModuleMixin:
             self.initialize_parameters(*args, **kwargs)
         if self.cls_to_become is not None:
             self.__class__ = self.cls_to_become  # type: ignore[assignment]
+            return self(*args, **kwargs)
         return super().__call__(*args, **kwargs)  # type: ignore[misc]
