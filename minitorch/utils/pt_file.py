@@ -10,6 +10,8 @@ import pickle
 
 import minitorch
 
+from .plain_pickle import PlainUnpickler
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +83,7 @@ class _Storage:
         self.location = location
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(PlainUnpickler):
     def __init__(self, data: Any, archive: Any, root: str, name: Any, place: Any) -> None:
         super().__init__(data, encoding="utf-8")
         self._archive = archive
@@ -115,22 +117,7 @@ class _Reader(pickle.Unpickler):
             if name in builders:
                 build = builders[name]
                 return lambda *args: build(*args)
-        if (module, name) == ("collections", "OrderedDict"):
-            from collections import OrderedDict
-
-            return OrderedDict
-        if (module, name) == ("_codecs", "encode"):
-            return lambda text, encoding: _encode(text, encoding)
-        if module in ("builtins", "__builtin__") and name in ("set", "frozenset", "complex"):
-            return {"set": set, "frozenset": frozenset, "complex": complex}[name]
-        if module.startswith("numpy"):
-            found = _numpy_builder(module, name)
-            if found is not None:
-                return found
-        raise pickle.UnpicklingError(
-            f"the file asks for {module}.{name}; load builds only tensors and containers, "
-            "so save a state_dict() or plain data"
-        )
+        return super().find_class(module, name)
 
     def persistent_load(self, pid: Any) -> _Storage:
         kind, storage_type, key, location, _ = pid
@@ -209,37 +196,3 @@ def _contiguous(size: tuple[int, ...]) -> tuple[int, ...]:
         strides.append(step)
         step *= n
     return tuple(reversed(strides))
-
-
-def _encode(text: Any, encoding: Any) -> bytes:
-    # Protocol 2 spells bytes as _codecs.encode(text, "latin1").
-    if not isinstance(text, str) or encoding != "latin1":
-        raise pickle.UnpicklingError("damaged bytes")
-    return text.encode("latin1")
-
-
-def _numpy_builder(module: str, name: str) -> Any:
-    """Constructors of NumPy numbers and arrays, for plain number types only."""
-    import numpy as np
-
-    def dtype(text: Any, *_: Any) -> Any:
-        made = np.dtype(text) if isinstance(text, str) else None
-        if made is None or made.kind not in "biufc":
-            raise pickle.UnpicklingError(f"NumPy data of type {text!r}")
-        return made
-
-    def scalar(kind: Any, raw: bytes) -> Any:
-        return np.frombuffer(raw, kind, 1)[0].item()
-
-    def reconstruct(_: Any, shape: Any, kind: Any) -> Any:
-        return np.ndarray.__new__(np.ndarray, (0,), "uint8")
-
-    if module == "numpy" and name == "dtype":
-        return dtype
-    if module == "numpy" and name == "ndarray":
-        return lambda *_: None
-    if module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        return {"scalar": scalar, "_reconstruct": reconstruct}.get(name)
-    if module == "numpy.dtypes":
-        return lambda *_: dtype(name.removesuffix("DType").lower())
-    return None
