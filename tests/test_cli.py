@@ -83,6 +83,7 @@ def test_resume_repeats_the_uninterrupted_run(tmp_path, capsys):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_models_and_optimizers(model, optimizer, tmp_path, capsys):
     arguments = [*QUICK, "--model", model, "--optimizer", optimizer, "--out", str(tmp_path)]
+    arguments += ["--epochs", "5", "--batch-size", "16"]
     assert main(arguments) == 0
     assert json.loads((tmp_path / "results.json").read_text())["accuracy"] > 0.15
 
