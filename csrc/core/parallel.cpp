@@ -1,0 +1,166 @@
+// A pool of threads that spins briefly before it sleeps: back-to-back kernels of a training step
+// find the workers awake, an idle program uses no CPU.
+#include "core/parallel.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/check.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define MT_PAUSE() _mm_pause()
+#else
+#define MT_PAUSE() __asm__ volatile("yield")
+#endif
+
+namespace mt {
+namespace {
+
+constexpr int kSpins = 4000;  // about 50 us
+
+struct Job {
+  void (*body)(void*, int64_t, int64_t);
+  void* context;
+  int64_t n, grain, chunks;
+  std::atomic<int64_t> next{0};
+  std::atomic<int> failed{0};
+  std::exception_ptr error;
+
+  void work() {
+    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < chunks;) {
+      try {
+        body(context, i * grain, std::min(n, (i + 1) * grain));
+      } catch (...) {
+        if (failed.exchange(1) == 0) error = std::current_exception();
+      }
+    }
+  }
+};
+
+thread_local bool in_parallel = false;
+
+class Pool {
+ public:
+  void run(Job& job, int threads) {
+    grow(threads - 1);
+    in_parallel = true;
+    job_ = &job;
+    wanted_ = threads - 1;
+    busy_.store(threads - 1, std::memory_order_relaxed);
+    {
+      // Held so that a worker between its last look and its sleep does not miss the change.
+      std::lock_guard<std::mutex> lock(sleep_);
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    if (sleepers_.load(std::memory_order_acquire) > 0) wake_.notify_all();
+    job.work();
+    while (busy_.load(std::memory_order_acquire) > 0) MT_PAUSE();
+    in_parallel = false;
+    if (job.error) std::rethrow_exception(job.error);
+  }
+
+  std::mutex entry;
+
+ private:
+  void grow(int n) {
+    while (int(workers_.size()) < n) {
+      int id = int(workers_.size());
+      uint64_t seen = generation_.load();
+      workers_.emplace_back([this, id, seen] { serve(id, seen); });
+      workers_.back().detach();
+    }
+  }
+
+  void serve(int id, uint64_t seen) {
+    in_parallel = true;
+    for (;;) {
+      uint64_t now = seen;
+      for (int spin = 0; spin < kSpins; spin++) {
+        now = generation_.load(std::memory_order_acquire);
+        if (now != seen) break;
+        MT_PAUSE();
+      }
+      if (now == seen) {
+        std::unique_lock<std::mutex> lock(sleep_);
+        sleepers_.fetch_add(1);
+        wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
+        sleepers_.fetch_sub(1);
+        now = generation_.load(std::memory_order_acquire);
+      }
+      seen = now;
+      if (id < wanted_) {
+        job_->work();
+        busy_.fetch_sub(1, std::memory_order_release);
+      }
+    }
+  }
+
+  std::vector<std::thread> workers_;
+  std::mutex sleep_;
+  std::condition_variable wake_;
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<int> busy_{0}, sleepers_{0};
+  int wanted_ = 0;
+  Job* job_ = nullptr;
+};
+
+// Never destroyed: detached workers may outlive static destruction. A forked child has no workers
+// and possibly locked mutexes, so it starts with a new pool.
+Pool* pool = nullptr;
+
+Pool& the_pool() {
+  static const bool once = [] {
+    pool = new Pool;
+    pthread_atfork(nullptr, nullptr, [] { pool = new Pool; });
+    return true;
+  }();
+  (void)once;
+  return *pool;
+}
+
+int default_threads() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1, int(std::thread::hardware_concurrency()));
+}
+
+std::atomic<int> threads{0};
+
+}  // namespace
+
+int num_threads() {
+  int n = threads.load(std::memory_order_relaxed);
+  if (MT_UNLIKELY(n == 0)) threads.store(n = default_threads());
+  return n;
+}
+
+void set_num_threads(int n) {
+  MT_CHECK(n > 0, "set_num_threads(): expected a positive number of threads, got ", n);
+  threads.store(n);
+}
+
+void parallel_chunks(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t),
+                     void* context) {
+  int64_t chunks = ceil_div(n, grain);
+  int width = int(std::min<int64_t>(num_threads(), chunks));
+  if (width > 1 && !in_parallel) {
+    Pool& workers = the_pool();
+    std::unique_lock<std::mutex> entry(workers.entry, std::try_to_lock);
+    if (entry.owns_lock()) {
+      Job job{body, context, n, grain, chunks};
+      workers.run(job, width);
+      return;
+    }
+  }
+  for (int64_t i = 0; i < chunks; i++) body(context, i * grain, std::min(n, (i + 1) * grain));
+}
+
+}  // namespace mt

@@ -1,0 +1,108 @@
+// The binary functions that need more than one expression.
+#pragma once
+#include "kernels/math.h"
+
+namespace mt::cpu::MT_ISA::fn {
+
+template <class T> constexpr bool is_float = __is_same(T, float) || __is_same(T, double);
+template <class T> constexpr bool is_unsigned = T(-1) > T(0);
+
+// Python's division: rounded towards minus infinity; the remainder has the divisor's sign. Integer
+// division by zero is refused before the kernel runs.
+template <class T> MT_INLINE T remainder(T x, T y) {
+  if constexpr (is_float<T>) {
+    T r = fmod(x, y);
+    return r != T(0) && (r < T(0)) != (y < T(0)) ? r + y : r;
+  } else {
+    if (!is_unsigned<T> && y == T(-1)) return T(0);
+    T r = T(x % y);
+    return r != T(0) && ((r < T(0)) != (y < T(0))) ? T(r + y) : r;
+  }
+}
+
+template <class T> MT_INLINE T floor_divide(T x, T y) {
+  if constexpr (is_float<T>) {
+    if (y == T(0)) return x / y;
+    T r = fmod(x, y);
+    T q = (x - r) / y;
+    if (r != T(0) && (y < T(0)) != (r < T(0))) q -= T(1);
+    if (q == T(0)) return copysign(T(0), x / y);
+    T f = floor(q);
+    return q - f > T(0.5) ? f + T(1) : f;
+  } else {
+    if (!is_unsigned<T> && y == T(-1)) return T(T(0) - x);
+    T q = T(x / y);
+    return T(x % y) != T(0) && ((x < T(0)) != (y < T(0))) ? T(q - 1) : q;
+  }
+}
+
+template <class T> MT_INLINE T trunc_divide(T x, T y) {
+  if constexpr (is_float<T>) {
+    return trunc(x / y);
+  } else {
+    if (!is_unsigned<T> && y == T(-1)) return T(T(0) - x);
+    return T(x / y);
+  }
+}
+
+template <class T> MT_INLINE T fmod_any(T x, T y) {
+  if constexpr (is_float<T>) {
+    return fmod(x, y);
+  } else {
+    return !is_unsigned<T> && y == T(-1) ? T(0) : T(x % y);
+  }
+}
+
+template <class T> MT_INLINE T pow_any(T x, T y) {
+  if constexpr (is_float<T>) {
+    return pow(x, y);
+  } else {
+    if (y < T(0)) return x == T(1) ? T(1) : x == T(-1) ? (y % 2 ? T(-1) : T(1)) : T(0);
+    T r = 1;
+    for (; y; y = T(y / 2)) {
+      if (y & 1) r = T(r * x);
+      x = T(x * x);
+    }
+    return r;
+  }
+}
+
+template <class T> MT_INLINE T logaddexp(T x, T y) {
+  T hi = x > y ? x : y, lo = x > y ? y : x;
+  if (hi == lo && hi - hi != T(0)) return hi;  // both the same infinity
+  return x != x || y != y ? x + y : hi + log1p(exp(lo - hi));
+}
+template <class T> MT_INLINE T logaddexp2(T x, T y) {
+  T hi = x > y ? x : y, lo = x > y ? y : x;
+  if (hi == lo && hi - hi != T(0)) return hi;
+  return x != x || y != y ? x + y : hi + log2(T(1) + exp2(lo - hi));
+}
+
+// Shifts by less than zero or by the width and more give what arithmetic would: 0, or the sign.
+template <class T> MT_INLINE T shift_left(T x, T y) {
+  constexpr int width = int(sizeof(T) * 8);
+  if (y < T(0) || y >= T(width)) return T(0);
+  return T(uint64_t(x) << int(y));
+}
+template <class T> MT_INLINE T shift_right(T x, T y) {
+  constexpr int last = int(sizeof(T) * 8) - 1;
+  if (y < T(0) || y > T(last)) return is_unsigned<T> || x >= T(0) ? T(0) : T(-1);
+  return T(x >> int(y));
+}
+
+template <class T> MT_INLINE T gcd(T a, T b) {
+  while (b) {
+    T r = T(b == T(-1) ? 0 : a % b);
+    a = b;
+    b = r;
+  }
+  return a < T(0) ? T(-a) : a;
+}
+template <class T> MT_INLINE T lcm(T a, T b) {
+  T g = gcd(a, b);
+  if (g == T(0)) return T(0);
+  T r = T(a / g * b);
+  return r < T(0) ? T(-r) : r;
+}
+
+}  // namespace mt::cpu::MT_ISA::fn

@@ -1,0 +1,251 @@
+// Creation, conversion and the exchange of memory with NumPy and Python.
+#include "ops/copy.h"
+#include "ops/dispatch.h"
+
+namespace mt {
+namespace {
+
+Tensor empty_op(const Dims& sizes, DType dtype, Device device) { return empty(sizes, dtype, device); }
+Tensor empty_strided_op(const Dims& sizes, const Dims& strides, DType dtype, Device device) {
+  return empty_strided(sizes, strides, dtype, device);
+}
+
+Tensor full(const Dims& sizes, const Scalar& value, DType dtype, Device device) {
+  Tensor y = empty(sizes, dtype, device);
+  copy_into(y, scalar_tensor(value, dtype, {}));
+  return y;
+}
+
+void fill_(const Tensor& x, const Scalar& value) {
+  check_no_overlap(x, "fill_");
+  copy_into(x, scalar_tensor(value, x.dtype(), {}));
+  x.bump_version();
+}
+
+Tensor arange_op(const Scalar& start, const Scalar& end, const Scalar& step, DType dtype, Device device) {
+  MT_CHECK(step.d != 0, "arange(): step must be nonzero");
+  MT_CHECK(__builtin_isfinite(start.d) && __builtin_isfinite(end.d),
+           "arange(): unsupported range: ", start.d, " -> ", end.d);
+  MT_CHECK((step.d > 0 && end.d >= start.d) || (step.d < 0 && end.d <= start.d),
+           "arange(): upper bound and lower bound inconsistent with step sign");
+  bool ints = start.kind != Scalar::Float && end.kind != Scalar::Float && step.kind != Scalar::Float;
+  double span = __builtin_ceil((end.d - start.d) / step.d);
+  MT_CHECK(span < 0x1p62, "arange(): invalid size, possible overflow");
+  int64_t n = int64_t(span);
+  if (ints)  // exact where doubles are not
+    n = step.i > 0 ? ceil_div(end.i - start.i, step.i) : ceil_div(start.i - end.i, -step.i);
+  Tensor y = empty({n}, dtype, {});
+  MT_DISPATCH_CPU(y.device(), n, arange, dtype, y.data(), n, start.d, step.d, start.i, step.i);
+  MT_CHECK(device.is_cpu(), "arange(): unknown device");
+  return y;
+}
+
+void copy_(const Tensor& dst, const Tensor& src) {
+  check_no_overlap(dst, "copy_");
+  Dims shape = broadcast_shapes(dst.sizes(), src.sizes(), "copy_");
+  MT_CHECK(shape == dst.sizes(), "copy_(): output with shape ", dst.sizes(),
+           " doesn't match the broadcast shape ", shape);
+  if (partly_overlaps(dst, src)) {
+    Tensor copied = empty_like(src);
+    copy_into(copied, src);
+    copy_into(dst, copied);
+  } else {
+    copy_into(dst, src);
+  }
+  dst.bump_version();
+}
+
+Tensor cast(const Tensor& x, DType dtype) {
+  Tensor y = empty_like(x, dtype);
+  copy_into(y, x);
+  return y;
+}
+
+// A copy; a dense x keeps its strides where `preserve` is set.
+Tensor clone(const Tensor& x, bool preserve) {
+  Tensor y;
+  if (preserve && !x.is_contiguous()) {
+    Dims order;
+    int64_t dense = 1;
+    Tensor probe = x;
+    for (int i = 0; i < x.dim(); i++) dense += (x.size(i) - 1) * x.stride(i);
+    bool is_dense = dense == x.numel();
+    for (int i = 0; i < x.dim(); i++) is_dense = is_dense && (x.stride(i) != 0 || x.size(i) == 1);
+    y = is_dense ? empty_strided(x.sizes(), x.strides(), x.dtype(), x.device()) : empty_like(x);
+  } else {
+    y = empty_like(x);
+  }
+  copy_into(y, x);
+  return y;
+}
+
+py::object item(const Tensor& x) {
+  MT_CHECK(x.numel() == 1, "item(): a Tensor with ", x.numel(),
+           " elements cannot be converted to Scalar");
+  py::object result;
+  const void* p = x.data();
+  switch (x.dtype()) {
+    case DType::Bool: result = py::bool_(*static_cast<const bool*>(p)); break;
+    case DType::UInt8: result = py::int_(*static_cast<const uint8_t*>(p)); break;
+    case DType::Int8: result = py::int_(int(*static_cast<const int8_t*>(p))); break;
+    case DType::Int16: result = py::int_(*static_cast<const int16_t*>(p)); break;
+    case DType::Int32: result = py::int_(*static_cast<const int32_t*>(p)); break;
+    case DType::Int64: result = py::int_(*static_cast<const int64_t*>(p)); break;
+    case DType::Float16: result = py::float_(to_float(*static_cast<const float16*>(p))); break;
+    case DType::BFloat16: result = py::float_(to_float(*static_cast<const bfloat16*>(p))); break;
+    case DType::Float32: result = py::float_(*static_cast<const float*>(p)); break;
+    case DType::Float64: result = py::float_(*static_cast<const double*>(p)); break;
+  }
+  return result;
+}
+
+py::object nested(const char* p, DType dtype, const Tensor& x, int dim) {
+  if (dim == x.dim()) {
+    Tensor element = empty({}, dtype, {});
+    __builtin_memcpy(element.data(), p, itemsize(dtype));
+    return item(element);
+  }
+  py::list list(size_t(x.size(dim)));
+  int64_t step = x.stride(dim) * int64_t(itemsize(dtype));
+  for (int64_t i = 0; i < x.size(dim); i++)
+    list[size_t(i)] = nested(p + i * step, dtype, x, dim + 1);
+  return list;
+}
+
+py::object tolist(const Tensor& x) { return nested(x.data<char>(), x.dtype(), x, 0); }
+
+// Shape and kind of a nested sequence of numbers: the kind is the widest of bool, int, float.
+void scan(PyObject* o, Dims& shape, int depth, Scalar::Kind& kind) {
+  if (PyList_Check(o) || PyTuple_Check(o)) {
+    int64_t n = PySequence_Fast_GET_SIZE(o);
+    if (depth == shape.n) {
+      shape.push(n);
+    } else {
+      MT_CHECK_VALUE(shape[depth] == n, "tensor(): expected sequence of length ", shape[depth],
+                     " at dim ", depth, " (got ", n, ")");
+    }
+    for (int64_t i = 0; i < n; i++) {
+      PyObject* inner = PySequence_Fast_GET_ITEM(o, i);
+      bool nested = PyList_Check(inner) || PyTuple_Check(inner);
+      MT_CHECK_VALUE(nested || depth + 1 == shape.n, "tensor(): expected a sequence of length ",
+                     depth + 1 < shape.n ? shape[depth + 1] : 0, " at dim ", depth + 1, " (got a number)");
+      MT_CHECK_VALUE(!nested || depth + 1 < shape.n || i == 0,
+                     "tensor(): expected a number at dim ", depth + 1, " (got a sequence)");
+      scan(inner, shape, depth + 1, kind);
+    }
+    return;
+  }
+  Scalar s = scalar_from_python(o);
+  if (s.kind > kind) kind = s.kind;
+}
+
+void store(PyObject* o, DType dtype, char*& p) {
+  if (PyList_Check(o) || PyTuple_Check(o)) {
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); i++)
+      store(PySequence_Fast_GET_ITEM(o, i), dtype, p);
+    return;
+  }
+  Scalar s = scalar_from_python(o);
+  switch (dtype) {
+    case DType::Bool: *reinterpret_cast<bool*>(p) = s.d != 0; break;
+    case DType::UInt8: *reinterpret_cast<uint8_t*>(p) = uint8_t(s.i); break;
+    case DType::Int8: *reinterpret_cast<int8_t*>(p) = int8_t(s.i); break;
+    case DType::Int16: *reinterpret_cast<int16_t*>(p) = int16_t(s.i); break;
+    case DType::Int32: *reinterpret_cast<int32_t*>(p) = int32_t(s.i); break;
+    case DType::Int64: *reinterpret_cast<int64_t*>(p) = s.i; break;
+    case DType::Float16: *reinterpret_cast<float16*>(p) = to_float16(float(s.d)); break;
+    case DType::BFloat16: *reinterpret_cast<bfloat16*>(p) = to_bfloat16(float(s.d)); break;
+    case DType::Float32: *reinterpret_cast<float*>(p) = float(s.d); break;
+    case DType::Float64: *reinterpret_cast<double*>(p) = s.d; break;
+  }
+  p += itemsize(dtype);
+}
+
+// tensor(data, dtype or None, default float dtype) from numbers and nested sequences of them.
+Tensor from_sequence(py::handle data, std::optional<DType> dtype, DType default_float) {
+  Dims shape;
+  Scalar::Kind kind = Scalar::Bool;
+  PyObject* first = data.ptr();
+  while ((PyList_Check(first) || PyTuple_Check(first)) && PySequence_Fast_GET_SIZE(first) > 0) {
+    shape.push(PySequence_Fast_GET_SIZE(first));
+    first = PySequence_Fast_GET_ITEM(first, 0);
+  }
+  if (PyList_Check(first) || PyTuple_Check(first)) shape.push(0);
+  scan(data.ptr(), shape, 0, kind);
+  bool has_elements = shape.product() > 0;
+  DType natural = kind == Scalar::Float || !has_elements ? default_float
+                  : kind == Scalar::Int                  ? DType::Int64
+                                                         : DType::Bool;
+  Tensor y = empty(shape, dtype.value_or(natural), {});
+  char* p = y.data<char>();
+  if (has_elements) store(data.ptr(), y.dtype(), p);
+  return y;
+}
+
+// A tensor over the memory of an object with __array_interface__ data (NumPy arrays); it keeps the
+// object alive.
+Tensor from_address(int64_t address, const Dims& sizes, const Dims& strides, DType dtype, py::handle owner) {
+  for (int64_t s : strides)
+    MT_CHECK_VALUE(s >= 0,
+                   "from_numpy(): At least one stride in the given numpy array is negative, and tensors "
+                   "with negative strides are not currently supported. (You can probably work around "
+                   "this by making a copy of your array with array.copy().)");
+  auto release = [](Storage* storage) {
+    // The last view may go away on a thread without the GIL.
+    PyGILState_STATE state = PyGILState_Ensure();
+    Py_DECREF(static_cast<PyObject*>(storage->owner));
+    PyGILState_Release(state);
+  };
+  return from_blob(reinterpret_cast<void*>(address), sizes, strides, dtype, {}, release,
+                   owner.inc_ref().ptr());
+}
+
+void resize_(const Tensor& x, const Dims& sizes) {
+  if (x.sizes() == sizes) return;
+  size_t need = size_t(x->offset + sizes.product()) * itemsize(x.dtype());
+  for (int64_t s : sizes) MT_CHECK(s >= 0, "resize_(): negative size in ", sizes);
+  if (need > x->storage->nbytes) {
+    MT_CHECK(x->storage->refs.load() == 1 || x->storage->nbytes == 0,
+             "resize_(): cannot grow a tensor whose storage is shared with other tensors");
+    x->storage->resize(need);
+  }
+  Dims strides = contiguous_strides(sizes);
+  TensorImpl* impl = x.impl();
+  impl->data = static_cast<char*>(impl->storage->data) + impl->offset * int64_t(itemsize(x.dtype()));
+  impl->ndim = uint8_t(sizes.n);
+  impl->numel = sizes.product();
+  impl->contiguous = true;
+  for (int i = 0; i < sizes.n; i++) {
+    impl->sizes[i] = sizes[i];
+    impl->strides[i] = strides[i];
+  }
+  x.bump_version();
+}
+
+// Memory shared by the two tensors' storages.
+bool same_storage(const Tensor& a, const Tensor& b) { return a->storage == b->storage; }
+int64_t storage_nbytes(const Tensor& a) { return int64_t(a->storage->nbytes); }
+int64_t storage_data_ptr(const Tensor& a) { return int64_t(a->storage->data); }
+
+}  // namespace
+
+MT_BIND(create) {
+  def_plain<&empty_op>(m, "empty");
+  def_plain<&empty_strided_op>(m, "empty_strided");
+  def_plain<&full>(m, "full");
+  def_plain<&fill_>(m, "fill_");
+  def_plain<&arange_op>(m, "arange");
+  def_plain<&copy_>(m, "copy_");
+  def_op<&cast>(m, "cast");
+  def_op<&clone>(m, "clone");
+  def_plain<&item>(m, "item");
+  def_plain<&tolist>(m, "tolist");
+  def_plain<&from_sequence>(m, "from_sequence");
+  def_plain<&from_address>(m, "from_address");
+  def_plain<&resize_>(m, "resize_");
+  def_plain<&same_storage>(m, "same_storage");
+  def_plain<&storage_nbytes>(m, "storage_nbytes");
+  def_plain<&storage_data_ptr>(m, "storage_data_ptr");
+}
+
+}  // namespace mt

@@ -1,0 +1,109 @@
+#include "ops/unary.h"
+
+#include "ops/dispatch.h"
+
+namespace mt {
+namespace {
+
+enum class Domain { Float, Numeric, Round, Bits };
+
+ElementIter iter2(const Tensor& y, const Tensor& x) {
+  int64_t size = int64_t(itemsize(x.dtype()));
+  if (y.is_contiguous() && x.is_contiguous())
+    return flat_iter(x.numel(), {y.data(), x.data()}, {int64_t(itemsize(y.dtype())), size});
+  return make_iter(x.sizes(), {&y, &x});
+}
+
+void check_domain(const Tensor& x, Domain domain, const char* name) {
+  if (domain == Domain::Bits)
+    MT_CHECK(!is_floating(x.dtype()), name, "(): expected an integer or bool tensor, got ", x.dtype());
+  if (domain == Domain::Numeric || domain == Domain::Round)
+    MT_CHECK(x.dtype() != DType::Bool, name, "(): not defined for bool tensors");
+}
+
+// Outputs keep the memory layout of a dense input (transposed, channels_last).
+Tensor like(const Tensor& x, DType dtype) {
+  if (x.is_contiguous()) return empty_like(x, dtype);
+  int order[kMaxDims];
+  for (int i = 0; i < x.dim(); i++) order[i] = i;
+  for (int i = 1; i < x.dim(); i++)
+    for (int j = i; j > 0 && x.stride(order[j]) > x.stride(order[j - 1]); j--)
+      std::swap(order[j], order[j - 1]);
+  Dims strides = x.sizes();
+  int64_t step = 1;
+  for (int i = x.dim() - 1; i >= 0; i--) {
+    strides[order[i]] = step;
+    step *= x.size(order[i]) > 0 ? x.size(order[i]) : 1;
+  }
+  return empty_strided(x.sizes(), strides, dtype, x.device());
+}
+
+Tensor forward(UnaryOp op, Domain domain, const char* name, const Tensor& input) {
+  check_domain(input, domain, name);
+  const Tensor x = domain == Domain::Float ? to_dtype(input, to_floating(input.dtype())) : input;
+  Tensor y = like(x, x.dtype());
+  if (domain == Domain::Round && !is_floating(x.dtype())) {
+    copy_into(y, x);
+    return y;
+  }
+  MT_DISPATCH_CPU(x.device(), x.numel(), unary_forward, op, x.dtype(), iter2(y, x));
+  return y;
+}
+
+void forward_(UnaryOp op, Domain domain, const char* name, const Tensor& x) {
+  check_domain(x, domain, name);
+  if (domain == Domain::Float) check_can_cast(DType::Float32, x.dtype(), name);
+  check_no_overlap(x, name);
+  x.bump_version();
+  if (domain == Domain::Round && !is_floating(x.dtype())) return;
+  MT_DISPATCH_CPU(x.device(), x.numel(), unary_forward, op, x.dtype(), iter2(x, x));
+}
+
+Tensor backward(UnaryOp op, const Tensor& dy, const Tensor& saved) {
+  Tensor g = to_dtype(dy, saved.dtype());
+  Tensor dx = empty_like(saved);
+  MT_DISPATCH_CPU(saved.device(), saved.numel(), unary_backward, op, saved.dtype(),
+                  make_iter(saved.sizes(), {&dx, &g, &saved}));
+  return dx;
+}
+
+Tensor test(TestOp op, const Tensor& x) {
+  Tensor y = empty_like(x, DType::Bool);
+  if (!is_floating(x.dtype()) && op != TestOp::logical_not) {
+    // Integers are finite, and only they can be negative without a sign of zero.
+    Tensor zero = scalar_tensor(Scalar::of(int64_t(op == TestOp::isfinite)), DType::Bool, x.device());
+    copy_into(y, zero);
+    return y;
+  }
+  MT_DISPATCH_CPU(x.device(), x.numel(), unary_test, op, x.dtype(), make_iter(x.sizes(), {&y, &x}));
+  return y;
+}
+
+template <UnaryOp op, Domain domain> struct Named {
+  static inline const char* name = "";
+  static Tensor run(const Tensor& x) { return forward(op, domain, name, x); }
+  static void run_(const Tensor& x) { forward_(op, domain, name, x); }
+  static Tensor run_backward(const Tensor& dy, const Tensor& saved) { return backward(op, dy, saved); }
+};
+template <TestOp op> Tensor run_test(const Tensor& x) { return test(op, x); }
+
+}  // namespace
+
+MT_BIND(unary) {
+#define MT_DEF_(op, domain, backward)                                  \
+  Named<UnaryOp::op, Domain::domain>::name = #op;                      \
+  def_op<&Named<UnaryOp::op, Domain::domain>::run>(m, #op);            \
+  def_plain<&Named<UnaryOp::op, Domain::domain>::run_>(m, #op "_");    \
+  if (backward) def_raw<&Named<UnaryOp::op, Domain::domain>::run_backward>(m, #op "_backward");
+#define MT_DEF_FLOAT_(op, ...) MT_DEF_(op, Float, true)
+#define MT_DEF_NUMERIC_(op, ...) MT_DEF_(op, Numeric, true)
+#define MT_DEF_ROUND_(op, ...) MT_DEF_(op, Round, false)
+#define MT_DEF_TEST_(op, ...) def_plain<&run_test<TestOp::op>>(m, #op);
+  MT_UNARY_FLOAT_OPS(MT_DEF_FLOAT_)
+  MT_UNARY_NUMERIC_OPS(MT_DEF_NUMERIC_)
+  MT_UNARY_ROUND_OPS(MT_DEF_ROUND_)
+  MT_DEF_(bitwise_not, Bits, false)
+  MT_UNARY_TEST_OPS(MT_DEF_TEST_)
+}
+
+}  // namespace mt

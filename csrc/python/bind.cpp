@@ -1,0 +1,46 @@
+#include "python/bind.h"
+
+namespace mt {
+namespace {
+
+// Function-local so that bindings of other files may register before this file's statics exist.
+std::vector<Binding::Function>& bindings() {
+  static std::vector<Binding::Function> list;
+  return list;
+}
+
+}  // namespace
+
+Binding::Binding(Function f) { bindings().push_back(f); }
+
+void run_bindings(py::module_& m) {
+  for (Binding::Function f : bindings()) f(m);
+}
+
+namespace detail {
+
+void raise_not_differentiable(const char* name) {
+  fail(ErrorKind::Runtime, name,
+       " is not differentiable: a gradient through it was asked for (create_graph=True)");
+}
+
+void raise_argument_count(const char* name, size_t want, Py_ssize_t got) {
+  fail(ErrorKind::Type, name, "() takes ", want, " arguments, got ", got);
+}
+
+PyObject* raise_with_name(const char* name) {
+  try {
+    throw;
+  } catch (const Error& e) {
+    if (e.kind == ErrorKind::Type && std::string(e.what()).rfind("argument ", 0) == 0) {
+      PyErr_SetString(PyExc_TypeError, concat(name, "(): ", e.what()).c_str());
+      return nullptr;
+    }
+  } catch (...) {
+  }
+  translate_exception();
+  return nullptr;
+}
+
+}  // namespace detail
+}  // namespace mt
