@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 
-from .. import _C
+from .._load import _C
 from ..autograd import enable_grad, no_grad
 from ..nn.modules.module import RemovableHandle
 from ..tensor import Tensor

@@ -105,9 +105,9 @@ class SGD(Optimizer):
                 if state.get("momentum_buffer") is None:
                     _update(p, g, state, **options)
             if started:
-                fused(*columns(started, "momentum_buffer"), **options)
+                fused(*columns(started, "momentum_buffer"), *options.values())
         elif fused is not None:
-            fused(*columns(entries), [], **options)
+            fused(*columns(entries), [], *options.values())
         else:
             for p, g, state in entries:
                 _update(p, g, state, **options)
