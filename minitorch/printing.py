@@ -26,7 +26,12 @@ def set_printoptions(
         _options.update(precision=2, threshold=1000, edgeitems=2, linewidth=80)
     elif profile == "full":
         _options.update(precision=4, threshold=math.inf, edgeitems=3, linewidth=80)
-    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    given = {
+        "precision": precision,
+        "threshold": threshold,
+        "edgeitems": edgeitems,
+        "linewidth": linewidth,
+    }
     _options.update({k: v for k, v in given.items() if v is not None})
     _options["sci_mode"] = sci_mode
 
@@ -101,9 +106,7 @@ def _layout(nested, dims, indent, form):
         texts = [" ..." if v is None else form(v) for v in nested]
         lines = [texts[i : i + per_line] for i in range(0, len(texts), per_line)] or [[]]
         return "[" + (",\n" + " " * (indent + 1)).join(", ".join(line) for line in lines) + "]"
-    parts = [
-        "..." if v is None else _layout(v, dims - 1, indent + 1, form) for v in nested
-    ]
+    parts = ["..." if v is None else _layout(v, dims - 1, indent + 1, form) for v in nested]
     gap = "," + "\n" * (dims - 1) + " " * (indent + 1)
     return "[" + gap.join(parts) + "]"
 
