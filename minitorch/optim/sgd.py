@@ -88,6 +88,9 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
+    def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        return {"momentum_buffer": None} if group["momentum"] != 0 else {}
+
     def _update_group(self, group: dict[str, Any], entries: list[Any]) -> None:
         options = {
             "lr": float(group["lr"]),

@@ -85,7 +85,7 @@ def test_state_takes_the_dtype_of_the_parameters():
             ValueError,
             "parameter groups",
         ),
-        (lambda p: optim.Optimizer([p], {}).step(), NotImplementedError, ""),
+        (lambda p: optim.Optimizer([p], {}).step(), NotImplementedError, "step"),
     ],
 )
 def test_checks(make_bad, error, message):
@@ -136,7 +136,7 @@ def test_zero_grad():
 
 
 def test_hooks():
-    params, a = run(minitorch, "SGD", {"lr": 0.1}, steps=1)
+    _, a = run(minitorch, "SGD", {"lr": 0.1}, steps=1)
     seen = []
     a.register_step_pre_hook(lambda o, args, kwargs: seen.append("pre"))
     handle = a.register_step_post_hook(lambda o, args, kwargs: seen.append("post"))

@@ -50,10 +50,10 @@ def base_schedulers(lib):
         "nested sequential": lambda o: s.SequentialLR(
             o,
             [
-                s.ConstantLR(o, 0.1, 4),
                 s.SequentialLR(o, [s.ExponentialLR(o, 0.9), s.StepLR(o, 4)], [9]),
+                s.ConstantLR(o, 0.1, 4),
             ],
-            [4],
+            [20],
         ),
         "chained": lambda o: s.ChainedScheduler([s.ConstantLR(o, 0.1, 8), s.ExponentialLR(o, 0.9)]),
         "swa": lambda o: lib.optim.swa_utils.SWALR(o, 0.02, 8),

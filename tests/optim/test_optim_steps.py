@@ -88,7 +88,7 @@ def test_fused_equals_textbook_on_large_and_strided_parameters(name, kwargs):
         params.append(minitorch.nn.Parameter(base.t()))
         optimizer = getattr(minitorch.optim, name)(params, **kwargs)
         optimizer._fused = fused
-        for step in range(3):
+        for _ in range(3):
             for p in params:
                 g = rng.standard_normal(tuple(p.shape)[::-1]).astype(np.float32)
                 p.grad = minitorch.from_numpy(g).t() if p.dim() == 2 else minitorch.from_numpy(g)

@@ -13,7 +13,7 @@ def net(lib):
     if lib is torch:
         return theirs
     mine = minitorch.nn.Sequential(minitorch.nn.Linear(2, 3), minitorch.nn.BatchNorm1d(3))
-    state = {k: minitorch.from_numpy(np.array(v)) for k, v in theirs.state_dict().items()}
+    state = {k: minitorch.from_numpy(np.array(v.numpy())) for k, v in theirs.state_dict().items()}
     mine.load_state_dict(state)
     return mine
 
@@ -33,6 +33,8 @@ def averages(lib, **kwargs):
 @pytest.mark.parametrize("buffers", [True, False])
 @pytest.mark.parametrize("kind", [None, "ema", "ema multi", "swa", "swa multi"])
 def test_averaged_model(kind, buffers):
+    if kind == "swa multi" and buffers:
+        pytest.skip("PyTorch cannot average integer buffers this way")
     results = []
     for lib in (minitorch, torch):
         u = lib.optim.swa_utils
