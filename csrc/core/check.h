@@ -31,8 +31,8 @@ template <class... Parts>
 }  // namespace mt
 
 // MT_CHECK(condition, "op(): ", what, " got ", shape): RuntimeError; the others as named.
-#define MT_CHECK_KIND(kind, cond, ...)                  \
-  do {                                                  \
+#define MT_CHECK_KIND(kind, cond, ...)                       \
+  do {                                                       \
     if (MT_UNLIKELY(!(cond))) ::mt::fail(kind, __VA_ARGS__); \
   } while (0)
 #define MT_CHECK(cond, ...) MT_CHECK_KIND(::mt::ErrorKind::Runtime, cond, __VA_ARGS__)

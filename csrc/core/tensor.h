@@ -125,7 +125,10 @@ class Tensor {
   bool is_contiguous() const { return p_->contiguous; }
   bool requires_grad() const { return p_->requires_grad; }
   size_t nbytes() const { return size_t(numel()) * itemsize(dtype()); }
-  template <class T = void> T* data() const { return static_cast<T*>(p_->data); }
+  template <class T = void>
+  T* data() const {
+    return static_cast<T*>(p_->data);
+  }
   void bump_version() const {
     if (!p_->untracked) p_->storage->version++;
   }
