@@ -50,9 +50,10 @@ from .dtypes import (
     strided,
     uint8,
 )
+from .legacy import LEGACY_TYPES as _LEGACY_TYPES
+from .legacy import UntypedStorage
 from .printing import set_printoptions
-from .tensor import LEGACY_TYPES as _LEGACY_TYPES
-from .tensor import Tensor, UntypedStorage
+from .tensor import Tensor
 from .version import __version__
 
 autograd.Variable = Tensor

@@ -27,9 +27,17 @@ def assert_close(
     Raises:
         AssertionError: they differ; the text says where and by how much.
     """
-    options = {"rtol": rtol, "atol": atol, "equal_nan": equal_nan, "check_dtype": check_dtype, "msg": msg}
+    options = {
+        "rtol": rtol,
+        "atol": atol,
+        "equal_nan": equal_nan,
+        "check_dtype": check_dtype,
+        "msg": msg,
+    }
     if isinstance(expected, dict):
-        assert actual.keys() == expected.keys(), f"The keys differ: {list(actual)} != {list(expected)}"
+        assert actual.keys() == expected.keys(), (
+            f"The keys differ: {list(actual)} != {list(expected)}"
+        )
         for key in expected:
             assert_close(actual[key], expected[key], **options)
         return
@@ -49,7 +57,9 @@ def assert_close(
     name = "float64"
     if isinstance(actual, _C.TensorBase) and isinstance(expected, _C.TensorBase):
         if check_dtype:
-            assert actual.dtype is expected.dtype, f"The dtypes differ: {actual.dtype} != {expected.dtype}"
+            assert actual.dtype is expected.dtype, (
+                f"The dtypes differ: {actual.dtype} != {expected.dtype}"
+            )
         name = min(
             (actual.dtype.__reduce__(), expected.dtype.__reduce__()),
             key=lambda n: list(_TOLERANCES).index(n) if n in _TOLERANCES else 9,

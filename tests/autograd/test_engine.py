@@ -215,6 +215,6 @@ def test_next_functions_walk_to_the_leaf():
     x = leaf(1.0)
     y = (x * 2).exp()
     assert y.grad_fn.name() == "ExpBackward"
-    (multiply, _), = y.grad_fn.next_functions
-    (end, _), = multiply.next_functions
+    ((multiply, _),) = y.grad_fn.next_functions
+    ((end, _),) = multiply.next_functions
     assert end.name() == "AccumulateGrad" and end.variable is x

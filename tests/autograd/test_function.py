@@ -89,7 +89,8 @@ def test_once_differentiable_raises_at_the_second_derivative():
             return dy * 2 * ctx.saved_tensors[0]
 
     x = mt.ones(1, requires_grad=True)
-    (g,) = mt.autograd.grad(Square.apply(x), x, create_graph=True)
+    dy = mt.ones(1, requires_grad=True)
+    (g,) = mt.autograd.grad(Square.apply(x), x, dy, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         g.backward()
 

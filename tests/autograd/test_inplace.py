@@ -50,7 +50,9 @@ def test_leaf_that_requires_grad_is_protected():
     assert x.tolist() == [2.0] * 3
 
 
-@pytest.mark.parametrize("name", ["exp_", "sigmoid_", "tanh_", "relu_", "sin_", "square_", "neg_", "abs_"])
+@pytest.mark.parametrize(
+    "name", ["exp_", "sigmoid_", "tanh_", "relu_", "sin_", "square_", "neg_", "abs_"]
+)
 def test_unary_in_place_gradient(name):
     torch = pytest.importorskip("torch")
     grads = []
