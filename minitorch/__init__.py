@@ -50,9 +50,10 @@ from .dtypes import (
     strided,
     uint8,
 )
+from .legacy import LEGACY_TYPES as _LEGACY_TYPES
+from .legacy import UntypedStorage
 from .printing import set_printoptions
-from .tensor import LEGACY_TYPES as _LEGACY_TYPES
-from .tensor import Tensor, UntypedStorage
+from .tensor import Tensor
 from .version import __version__
 
 autograd.Variable = Tensor
@@ -79,6 +80,56 @@ def typename(obj):
 def numel(input):
     """Number of elements."""
     return input.numel()
+
+
+def compile(model=None, **options):
+    """model itself: every op runs as it is called. Present so that programs run unchanged."""
+    return model if model is not None else lambda m: m
+
+
+def get_num_interop_threads():
+    """1: ops run one after another."""
+    return 1
+
+
+def set_num_interop_threads(n):
+    """Accepted; ops run one after another."""
+
+
+def use_deterministic_algorithms(mode, *, warn_only=False):
+    """Accepted: results are deterministic always."""
+
+
+def are_deterministic_algorithms_enabled():
+    """True: results are deterministic always."""
+    return True
+
+
+def set_float32_matmul_precision(precision):
+    """Accepted; float32 products are computed in float32."""
+
+
+def get_float32_matmul_precision():
+    """Always "highest": float32 products are computed in float32."""
+    return "highest"
+
+
+def get_default_device():
+    """The device of new tensors."""
+    return device("cpu")
+
+
+def is_complex(input):
+    """False: there are no complex dtypes."""
+    return False
+
+
+def show_config():
+    """The build and the machine as text: version, instruction sets, threads."""
+    return (
+        f"minitorch {__version__}\ninstruction set: {_C.isa()} (available: {_C.available_isas()})\n"
+        f"threads: {_C.get_num_threads()}\nCUDA: not built"
+    )
 
 
 # Sub-packages load when they are first used, so that `import minitorch` stays fast.

@@ -112,9 +112,7 @@ class device:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __eq__(self, other):
-        return (
-            isinstance(other, device) and self.type == other.type and self.index == other.index
-        )
+        return isinstance(other, device) and self.type == other.type and self.index == other.index
 
     def __hash__(self):
         return hash((self.type, self.index))
@@ -169,7 +167,9 @@ def set_default_dtype(d):
     """
     global _default_dtype
     if not isinstance(d, dtype) or not d.is_floating_point:
-        raise TypeError("set_default_dtype(): only floating-point types are supported as the default")
+        raise TypeError(
+            "set_default_dtype(): only floating-point types are supported as the default"
+        )
     _default_dtype = d
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from . import dtypes
 from ._load import _C
 from .autograd import engine, hooks, views
-from .ops import METHODS, binary
+from .legacy import TYPE_NAMES, UntypedStorage
+from .operators import Operators
+from .ops import METHODS
 from .ops.view import alias_, transpose
 
-_NUMBERS = (int, float, bool)
 
-
-class Tensor(_C.TensorBase):
+class Tensor(Operators, _C.TensorBase):
     """A strided, multi-dimensional array with automatic differentiation.
 
     Made by minitorch.tensor(), zeros(), randn() ... and by every operation. `Tensor(2, 3)` gives
@@ -38,141 +38,6 @@ class Tensor(_C.TensorBase):
     @staticmethod
     def _make_subclass(cls, data, require_grad=False):
         return _C.make_subclass(cls, data, require_grad)
-
-    # --- operators
-
-    __add__ = binary.add
-    __sub__ = binary.sub
-    __mul__ = binary.mul
-    __truediv__ = binary.div
-
-    def __radd__(self, other):
-        return binary.add(self, other)
-
-    def __rmul__(self, other):
-        return binary.mul(self, other)
-
-    def __rsub__(self, other):
-        return binary.sub(other, self)
-
-    def __rtruediv__(self, other):
-        return binary.div(other, self)
-
-    def __floordiv__(self, other):
-        return binary.floor_divide(self, other)
-
-    def __rfloordiv__(self, other):
-        return binary.floor_divide(other, self)
-
-    def __mod__(self, other):
-        return binary.remainder(self, other)
-
-    def __rmod__(self, other):
-        return binary.remainder(other, self)
-
-    def __divmod__(self, other):
-        return self // other, self % other
-
-    def __pow__(self, other, modulo=None):
-        return METHODS["pow"](self, other)
-
-    def __rpow__(self, other):
-        return METHODS["pow"](other, self)
-
-    def __matmul__(self, other):
-        return METHODS["matmul"](self, other)
-
-    def __rmatmul__(self, other):
-        return METHODS["matmul"](other, self)
-
-    def __neg__(self):
-        return METHODS["neg"](self)
-
-    def __pos__(self):
-        return self
-
-    def __abs__(self):
-        return METHODS["abs"](self)
-
-    def __invert__(self):
-        return _C.bitwise_not(self)
-
-    def __and__(self, other):
-        return binary.bitwise_and(self, other)
-
-    def __or__(self, other):
-        return binary.bitwise_or(self, other)
-
-    def __xor__(self, other):
-        return binary.bitwise_xor(self, other)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-    def __lshift__(self, other):
-        return METHODS["bitwise_left_shift"](self, other)
-
-    def __rshift__(self, other):
-        return METHODS["bitwise_right_shift"](self, other)
-
-    def __rlshift__(self, other):
-        return METHODS["bitwise_left_shift"](_like(other, self), self)
-
-    def __rrshift__(self, other):
-        return METHODS["bitwise_right_shift"](_like(other, self), self)
-
-    def __eq__(self, other):
-        return _C.eq(self, other) if _comparable(other) else NotImplemented
-
-    def __ne__(self, other):
-        return _C.ne(self, other) if _comparable(other) else NotImplemented
-
-    def __lt__(self, other):
-        return _C.lt(self, other)
-
-    def __le__(self, other):
-        return _C.le(self, other)
-
-    def __gt__(self, other):
-        return _C.gt(self, other)
-
-    def __ge__(self, other):
-        return _C.ge(self, other)
-
-    def __iadd__(self, other):
-        return METHODS["add_"](self, other)
-
-    def __isub__(self, other):
-        return METHODS["sub_"](self, other)
-
-    def __imul__(self, other):
-        return METHODS["mul_"](self, other)
-
-    def __itruediv__(self, other):
-        return METHODS["div_"](self, other)
-
-    def __ifloordiv__(self, other):
-        return METHODS["floor_divide_"](self, other)
-
-    def __imod__(self, other):
-        return METHODS["remainder_"](self, other)
-
-    def __ipow__(self, other):
-        return METHODS["pow_"](self, other)
-
-    def __iand__(self, other):
-        return METHODS["bitwise_and_"](self, other)
-
-    def __ior__(self, other):
-        return METHODS["bitwise_or_"](self, other)
-
-    def __ixor__(self, other):
-        return METHODS["bitwise_xor_"](self, other)
-
-    def __ilshift__(self, other):
-        return METHODS["bitwise_left_shift_"](self, other)
-
-    def __irshift__(self, other):
-        return METHODS["bitwise_right_shift_"](self, other)
 
     # --- Python values and protocols
 
@@ -225,7 +90,11 @@ class Tensor(_C.TensorBase):
         return bool((self == element).any())
 
     def __format__(self, spec):
-        return format(_C.item(self), spec) if self.dim() == 0 and spec else object.__format__(self, spec)
+        return (
+            format(_C.item(self), spec)
+            if self.dim() == 0 and spec
+            else object.__format__(self, spec)
+        )
 
     def __repr__(self, *, tensor_contents=None):
         from .printing import tensor_repr
@@ -241,7 +110,9 @@ class Tensor(_C.TensorBase):
         kind = self.dtype.__reduce__()
         if kind == "bfloat16":
             raise TypeError("NumPy has no bfloat16: convert with .float() first")
-        code = "b" if kind == "bool" else "u" if kind == "uint8" else "f" if "float" in kind else "i"
+        code = (
+            "b" if kind == "bool" else "u" if kind == "uint8" else "f" if "float" in kind else "i"
+        )
         size = self.dtype.itemsize
         return {
             "shape": tuple(self.shape),
@@ -265,7 +136,7 @@ class Tensor(_C.TensorBase):
 
         source = self.detach() if force else self
         if self.numel() == 0:
-            source.__array_interface__  # raises where numpy() is not allowed
+            _Exporter(source)  # raises where numpy() is not allowed
             return np.empty(tuple(self.shape), self.dtype.__reduce__())
         return np.asarray(_Exporter(source))
 
@@ -280,9 +151,9 @@ class Tensor(_C.TensorBase):
         return (1, 0)
 
     def __reduce_ex__(self, protocol):
-        from .serialization import reduce_tensor
+        from .pickling import reduce
 
-        return reduce_tensor(self)
+        return reduce(self)
 
     def __deepcopy__(self, memo):
         if id(self) in memo:
@@ -363,7 +234,9 @@ class Tensor(_C.TensorBase):
     def H(self):
         """The transpose of a matrix (real tensors)."""
         if self.dim() not in (0, 2):
-            raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.dim()}-D tensor.")
+            raise RuntimeError(
+                f"tensor.H is only supported on matrices (2-D tensors). Got {self.dim()}-D tensor."
+            )
         return transpose(self, 0, 1) if self.dim() else alias_(self)
 
     @property
@@ -412,10 +285,10 @@ class Tensor(_C.TensorBase):
     def type(self, dtype=None, non_blocking=False):
         """The legacy type name, or the tensor converted to a dtype or such a name."""
         if dtype is None:
-            return f"minitorch.{_LEGACY[self.dtype]}"
+            return f"minitorch.{TYPE_NAMES[self.dtype]}"
         if isinstance(dtype, str):
             name = dtype.rpartition(".")[2]
-            dtype = next((d for d, n in _LEGACY.items() if n == name), None)
+            dtype = next((d for d, n in TYPE_NAMES.items() if n == name), None)
             if dtype is None:
                 raise ValueError(f"invalid type: {name!r}")
         return self.to(getattr(dtype, "legacy_dtype", dtype))
@@ -470,29 +343,6 @@ class Tensor(_C.TensorBase):
         self.__dict__.update(state)
 
 
-class UntypedStorage:
-    """A look at the memory behind a tensor: address and size."""
-
-    __slots__ = ("_tensor",)
-
-    def __init__(self, tensor):
-        self._tensor = tensor
-
-    def data_ptr(self):
-        """Address of the first byte."""
-        return _C.storage_data_ptr(self._tensor)
-
-    def nbytes(self):
-        """Size in bytes."""
-        return _C.storage_nbytes(self._tensor)
-
-    size = __len__ = nbytes
-
-    @property
-    def _cdata(self):
-        return self.data_ptr()
-
-
 class _Exporter:
     """Gives NumPy the memory and keeps the tensor alive."""
 
@@ -502,37 +352,6 @@ class _Exporter:
         self.tensor = tensor
         self.__array_interface__ = tensor.__array_interface__
 
-
-def _comparable(other):
-    return isinstance(other, (_C.TensorBase, *_NUMBERS)) or (
-        hasattr(other, "__float__") and not isinstance(other, str)
-    )
-
-
-def _like(number, tensor):
-    return _C.full((), number, tensor.dtype, tensor.device)
-
-
-_LEGACY = {
-    dtypes.float32: "FloatTensor", dtypes.float64: "DoubleTensor", dtypes.float16: "HalfTensor",
-    dtypes.bfloat16: "BFloat16Tensor", dtypes.int64: "LongTensor", dtypes.int32: "IntTensor",
-    dtypes.int16: "ShortTensor", dtypes.int8: "CharTensor", dtypes.uint8: "ByteTensor", dtypes.bool: "BoolTensor",
-}  # fmt: skip
-
-
-class _LegacyMeta(type):
-    def __instancecheck__(cls, x):
-        return isinstance(x, Tensor) and x.dtype is cls.legacy_dtype
-
-
-def _legacy(name, dtype):
-    def new(cls, *args, device=None):
-        return Tensor(*args, dtype=dtype)
-
-    return _LegacyMeta(name, (), {"__new__": new, "legacy_dtype": dtype, "__doc__": f"Tensors of {dtype}."})
-
-
-LEGACY_TYPES = {name: _legacy(name, dtype) for dtype, name in _LEGACY.items()}
 
 for _name, _function in METHODS.items():
     setattr(Tensor, _name, _function)

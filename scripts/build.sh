@@ -6,11 +6,7 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 exec 9>"${TMPDIR:-/tmp}/minitorch-build.lock"
 flock 9
-launcher=()
-if command -v ccache >/dev/null; then
-  export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
-  launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-fi
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 [ -f build/dev/build.ninja ] || cmake -S . -B build/dev -G Ninja -DPython_EXECUTABLE="$("$python" -c 'import sys; print(sys.executable)')" \
-  -DCMAKE_LIBRARY_OUTPUT_DIRECTORY="$PWD/minitorch" "${launcher[@]}" "$@" >/dev/null
+  -DCMAKE_LIBRARY_OUTPUT_DIRECTORY="$PWD/minitorch" "$@" >/dev/null
 cmake --build build/dev

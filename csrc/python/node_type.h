@@ -16,11 +16,10 @@ struct OutputMeta {
 };
 
 struct NodeObject {
-  PyObject_HEAD
-  PyObject* edges;    // tuple, per input: Node, leaf Tensor or None
-  PyObject* saved;    // tuple or null
-  PyObject* hooks;    // see minitorch/autograd/hooks.py
-  PyObject* context;  // anomaly mode: the forward call's traceback
+  PyObject_HEAD PyObject* edges;  // tuple, per input: Node, leaf Tensor or None
+  PyObject* saved;                // tuple or null
+  PyObject* hooks;                // see minitorch/autograd/hooks.py
+  PyObject* context;              // anomaly mode: the forward call's traceback
   PyObject* weakrefs;
   uint64_t sequence_nr;
   Py_ssize_t input_count, saved_count;
@@ -40,6 +39,11 @@ struct NodeObject {
 };
 
 extern PyTypeObject NodeBaseType;
+void init_record(py::module_& m);
+
+inline const OutputMeta* output_meta(NodeObject* n, uint32_t nr) {
+  return nr == 0 ? &n->output : nr < n->output_count ? &n->more_outputs[nr - 1] : nullptr;
+}
 inline NodeObject* as_node(PyObject* o) { return reinterpret_cast<NodeObject*>(o); }
 
 }  // namespace mt

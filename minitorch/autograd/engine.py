@@ -203,7 +203,9 @@ class _Pass:
                     leaf.grad = grad
                 else:
                     # Taken over where no one else holds this memory, copied otherwise.
-                    leaf.grad = grad if owns_memory(grad, _LEAF_REFERENCES) else grad.detach().clone()
+                    leaf.grad = (
+                        grad if owns_memory(grad, _LEAF_REFERENCES) else grad.detach().clone()
+                    )
             elif self.create_graph or not _C.is_contiguous(before):
                 leaf.grad = before + grad
             else:
@@ -252,7 +254,12 @@ _pass_class = _Pass
 
 
 def backward(
-    tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None
+    tensors,
+    grad_tensors=None,
+    retain_graph=None,
+    create_graph=False,
+    grad_variables=None,
+    inputs=None,
 ):
     """Accumulates the gradients of `tensors` in the .grad of the leaves.
 

@@ -8,6 +8,10 @@ from .mode import no_grad
 from .node import Node, record
 
 
+def _zeros(shape, dtype):
+    return _C.full(shape, 0, dtype, None)
+
+
 class FunctionNode(Node):
     """The node of a Function's call; also the `ctx` that forward and backward get."""
 
@@ -15,15 +19,15 @@ class FunctionNode(Node):
         "__dict__",
         "_dirty",
         "_function",
+        "_materialize",
         "_non_differentiable",
         "_to_save",
-        "_materialize",
     )
 
     def backward(self, *grads):
         if self._materialize:
             grads = tuple(
-                _C.full(*self.output_meta(i), None) if g is None else g for i, g in enumerate(grads)
+                _zeros(*self.output_meta(i)) if g is None else g for i, g in enumerate(grads)
             )
         return self._function.backward(self, *grads)
 
@@ -107,7 +111,9 @@ class Function:
     @staticmethod
     def forward(*args, **kwargs):
         """Computes the outputs; runs without recording."""
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def backward(ctx, *grad_outputs):
@@ -132,23 +138,25 @@ class Function:
             return out
         outs = out if isinstance(out, (tuple, list)) else (out,)
         tensors = []
+        constant = []
         fresh = {}
         for o in outs:
-            if isinstance(o, _C.TensorBase) and o.dtype.is_floating_point:
+            if isinstance(o, _C.TensorBase):
                 if any(o is t for t in ctx._non_differentiable):
-                    continue
-                if any(o is t for t in ctx._dirty):
+                    constant.append(o)
+                elif any(o is t for t in ctx._dirty):
                     inplace.check(o, cls.__name__)
                 elif any(o is a for a in args) or o.requires_grad:
                     # Returned unchanged: an alias, so that the input keeps its own history.
                     fresh[id(o)] = o = _C.alias(o.detach())
                 tensors.append(o)
-        if not tensors:
+        if len(tensors) == len(constant):
             return out
-        saved = tuple(
-            fresh.get(id(t), t) if any(t is o for o in outs) else t for t in ctx._to_save
-        )
+        saved = tuple(fresh.get(id(t), t) if any(t is o for o in outs) else t for t in ctx._to_save)
         node = record(FunctionNode, tuple(tensors), args, saved)
+        for o in constant:
+            o.grad_fn = None
+            o.requires_grad = False
         node._function = cls
         node._materialize = ctx._materialize
         for key, value in ctx.__dict__.items():
@@ -188,4 +196,6 @@ class _NotTwice(Node):
     __slots__ = ()
 
     def backward(self, *grads):
-        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )

@@ -65,9 +65,7 @@ def gradcheck(
         True where all match.
     """
     inputs = _as_tuple(inputs)
-    checked = [
-        i for i, x in enumerate(inputs) if isinstance(x, _C.TensorBase) and x.requires_grad
-    ]
+    checked = [i for i, x in enumerate(inputs) if isinstance(x, _C.TensorBase) and x.requires_grad]
     if not checked:
         raise ValueError("gradcheck expects at least one input tensor to require gradient")
     try:
@@ -78,8 +76,14 @@ def gradcheck(
                 rows = []
                 flat = out.reshape(-1)
                 for r in range(flat.numel()):
-                    (g,) = grad(flat[r], inputs[i], retain_graph=True, allow_unused=True) if out.requires_grad else (None,)
-                    rows.append([0.0] * inputs[i].numel() if g is None else g.detach().reshape(-1).tolist())
+                    (g,) = (
+                        grad(flat[r], inputs[i], retain_graph=True, allow_unused=True)
+                        if out.requires_grad
+                        else (None,)
+                    )
+                    rows.append(
+                        [0.0] * inputs[i].numel() if g is None else g.detach().reshape(-1).tolist()
+                    )
                 for c, column in enumerate(columns):
                     expected = column[k].reshape(-1).tolist()
                     for r, want in enumerate(expected):
@@ -125,7 +129,12 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, raise_exception=True, **op
         try:
             results = _outputs(func, xs)
             return grad(
-                results, [xs[i] for i in places], gs, create_graph=True, allow_unused=True, materialize_grads=True
+                results,
+                [xs[i] for i in places],
+                gs,
+                create_graph=True,
+                allow_unused=True,
+                materialize_grads=True,
             )
         finally:
             _C.set_grad_enabled(before)

@@ -112,4 +112,15 @@ def inplace(f, kernel=None, name=None, function=False):
     return g
 
 
-__all__ = ["Node", "alias", "function", "functional", "inplace", "method", "op", "record", "with_out", "write_out"]
+__all__ = [
+    "Node",
+    "alias",
+    "function",
+    "functional",
+    "inplace",
+    "method",
+    "op",
+    "record",
+    "with_out",
+    "write_out",
+]

@@ -100,7 +100,9 @@ def assert_same(ours, theirs, dtype, case, what):
     rtol, atol = case.tolerance.get(dtype, TOLERANCES.get(dtype, (0, 0)))
     for a, b in zip(ours, theirs):
         assert tuple(a.shape) == tuple(b.shape), f"{what}: shape {a.shape} against {b.shape}"
-        assert str(a.dtype).split(".")[-1] == str(b.dtype).split(".")[-1], f"{what}: dtype {a.dtype}"
+        assert str(a.dtype).split(".")[-1] == str(b.dtype).split(".")[-1], (
+            f"{what}: dtype {a.dtype}"
+        )
         np.testing.assert_allclose(numbers(a), numbers(b), rtol=rtol, atol=atol, err_msg=what)
 
 

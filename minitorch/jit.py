@@ -1,0 +1,20 @@
+"""What programs written with TorchScript in mind call; functions stay plain Python."""
+
+from __future__ import annotations
+
+
+def is_scripting():
+    """False: nothing is compiled."""
+    return False
+
+
+def is_tracing():
+    """False: nothing is traced."""
+    return False
+
+
+def _same(f=None, *args, **kwargs):
+    return f if f is not None else lambda g: g
+
+
+script = ignore = unused = export = script_if_tracing = _same
