@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LRScheduler"]
 
-EPOCH_DEPRECATION_WARNING = (
-    "The epoch parameter of `scheduler.step()` is deprecated: call `scheduler.step()` once per epoch."
-)
+EPOCH_DEPRECATION_WARNING = "The epoch parameter of `scheduler.step()` is deprecated: call `scheduler.step()` once per epoch."
 
 
 def copied(value: Any) -> Any:
