@@ -52,6 +52,7 @@ class LRScheduler:
     """
 
     _get_lr_called_within_step = False
+    # True during the step that a scheduler takes when it is made, which changes no rate.
     _is_initial = False
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
