@@ -1,5 +1,5 @@
-// Fast slots for nn.Module. In Python, reading `self.layer` first fails in the ordinary way and then
-// runs Module.__getattr__, and every call runs Module.__call__: some 400 and 200 ns. The slots
+// Fast slots for nn.Module. In Python, reading `self.layer` first fails in the ordinary way and
+// then runs Module.__getattr__, and every call runs Module.__call__: some 400 and 200 ns. The slots
 // below do the same in C. They are put into a class only where it inherits Module's own
 // __getattr__, __getattribute__ and __call__, and CPython takes them out by itself when one of
 // those is assigned later.
