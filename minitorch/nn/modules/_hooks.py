@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from ...autograd import Function, is_grad_enabled
+from ...autograd.hooks import RemovableHandle
 from ...tensor import Tensor
 
 TYPE_CHECKING = False
@@ -13,39 +14,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class RemovableHandle:
-    """Removes one hook again; also a context manager that removes it on exit.
-
-    Args:
-        hooks_dict: The dictionary that holds the hook under this handle's `id`.
-        extra_dict: One dictionary, or a list of them, that may hold the same `id`.
-    """
-
-    next_id = 0
-
-    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
-        extra = extra_dict if isinstance(extra_dict, (list, tuple)) else (extra_dict,)
-        self.dicts = (hooks_dict, *(d for d in extra if d is not None))
-        self.id = RemovableHandle.next_id
-        RemovableHandle.next_id += 1
-
-    def remove(self) -> None:
-        """Take the hook out; a second call does nothing."""
-        for hooks in self.dicts:
-            hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
-
-
 # Hooks for every module. One table, so that a call without hooks tests one name.
 # id -> (kind, hook, with_kwargs, always_call)
-_global_hooks: dict[int, tuple[str, Callable[..., Any], bool, bool]] = {}
+_global_hooks: OrderedDict[int, tuple[str, Callable[..., Any], bool, bool]] = OrderedDict()
 # Hooks called when a parameter, buffer or submodule is registered: id -> (kind, hook)
-_registration_hooks: dict[int, tuple[str, Callable[..., Any]]] = {}
+_registration_hooks: OrderedDict[int, tuple[str, Callable[..., Any]]] = OrderedDict()
 
 
 def _add_global(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from ...autograd.hooks import RemovableHandle
 from ...tensor import Tensor
 from ..parameter import Buffer, Parameter
 from ._convert import ConvertMixin
 from ._hooks import (
     HookMixin,
-    RemovableHandle,
     _global_hooks,
     _registration_hooks,
     register_module_backward_hook,
@@ -47,16 +47,12 @@ __all__ = [
     "register_module_parameter_registration_hook",
 ]
 
-_PLAIN_DICTS = (
-    "_parameters",
-    "_buffers",
-    "_modules",
+_CONTENTS = ("_parameters", "_buffers", "_modules")
+_HOOKS = (
     "_state_dict_hooks",
     "_state_dict_pre_hooks",
     "_load_state_dict_pre_hooks",
     "_load_state_dict_post_hooks",
-)
-_ORDERED_DICTS = (
     "_backward_pre_hooks",
     "_backward_hooks",
     "_forward_hooks",
@@ -89,10 +85,10 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
         # The dictionary itself: Module.__setattr__ needs these entries to exist already.
         state = self.__dict__
         state["training"] = True
-        for name in _PLAIN_DICTS:
+        for name in _CONTENTS:
             state[name] = {}
         state["_non_persistent_buffers_set"] = set()
-        for name in _ORDERED_DICTS:
+        for name in _HOOKS:
             state[name] = OrderedDict()
         if self.call_super_init:
             super().__init__(*args, **kwargs)
@@ -199,9 +195,9 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        for name in _PLAIN_DICTS:
+        for name in _CONTENTS:
             self.__dict__.setdefault(name, {})
-        for name in _ORDERED_DICTS:
+        for name in _HOOKS:
             self.__dict__.setdefault(name, OrderedDict())
         self.__dict__.setdefault("_non_persistent_buffers_set", set())
 

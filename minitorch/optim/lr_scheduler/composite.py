@@ -115,9 +115,12 @@ def _start(scheduler: Any) -> None:
 
 
 def _undo_step(scheduler: Any) -> None:
-    for inner in getattr(scheduler, "_schedulers", ()):
-        _undo_step(inner)
-    scheduler.last_epoch -= 1
+    inner = getattr(scheduler, "_schedulers", None)
+    if inner is None:
+        scheduler.last_epoch -= 1
+    else:
+        for s in inner:
+            _undo_step(s)
 
 
 class ChainedScheduler(LRScheduler):

@@ -35,7 +35,7 @@ class CosineAnnealingLR(LRScheduler):
     def get_lr(self) -> list[Any]:
         """The recursion over epochs, which also holds when another scheduler scales the rate."""
         epoch, half, low = self.last_epoch, self.T_max, self.eta_min
-        if epoch == 0:
+        if self._is_initial:
             return self._current()
         if self._step_count == 1 and epoch > 0:
             return [
