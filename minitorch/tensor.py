@@ -151,9 +151,9 @@ class Tensor(Operators, _C.TensorBase):
         return (1, 0)
 
     def __reduce_ex__(self, protocol):
-        from .serialization import reduce_tensor
+        from .pickling import reduce
 
-        return reduce_tensor(self)
+        return reduce(self)
 
     def __deepcopy__(self, memo):
         if id(self) in memo:

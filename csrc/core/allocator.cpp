@@ -19,7 +19,7 @@ constexpr size_t kHugePage = size_t(2) << 20;
 
 int class_of(size_t bytes) {
   if (bytes <= 64) return 0;
-  int log2 = 63 - __builtin_clzll(bytes - 1);           // 2^log2 < bytes <= 2^(log2+1)
+  int log2 = 63 - __builtin_clzll(bytes - 1);  // 2^log2 < bytes <= 2^(log2+1)
   int quarter = int((bytes - 1) >> (log2 - 2)) & 3;
   return 4 * (log2 - 6) + quarter + 1;
 }

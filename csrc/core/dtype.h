@@ -6,7 +6,16 @@ namespace mt {
 
 // Ordered so that within a category a larger value is the wider type.
 enum class DType : uint8_t {
-  Bool, UInt8, Int8, Int16, Int32, Int64, Float16, BFloat16, Float32, Float64
+  Bool,
+  UInt8,
+  Int8,
+  Int16,
+  Int32,
+  Int64,
+  Float16,
+  BFloat16,
+  Float32,
+  Float64
 };
 constexpr int kNumDTypes = 10;
 
@@ -93,17 +102,48 @@ constexpr DType promote(DType a, DType b) {
   return hi;
 }
 
-template <class T> struct dtype_of;
-template <> struct dtype_of<bool> { static constexpr DType value = DType::Bool; };
-template <> struct dtype_of<uint8_t> { static constexpr DType value = DType::UInt8; };
-template <> struct dtype_of<int8_t> { static constexpr DType value = DType::Int8; };
-template <> struct dtype_of<int16_t> { static constexpr DType value = DType::Int16; };
-template <> struct dtype_of<int32_t> { static constexpr DType value = DType::Int32; };
-template <> struct dtype_of<int64_t> { static constexpr DType value = DType::Int64; };
-template <> struct dtype_of<float16> { static constexpr DType value = DType::Float16; };
-template <> struct dtype_of<bfloat16> { static constexpr DType value = DType::BFloat16; };
-template <> struct dtype_of<float> { static constexpr DType value = DType::Float32; };
-template <> struct dtype_of<double> { static constexpr DType value = DType::Float64; };
+template <class T>
+struct dtype_of;
+template <>
+struct dtype_of<bool> {
+  static constexpr DType value = DType::Bool;
+};
+template <>
+struct dtype_of<uint8_t> {
+  static constexpr DType value = DType::UInt8;
+};
+template <>
+struct dtype_of<int8_t> {
+  static constexpr DType value = DType::Int8;
+};
+template <>
+struct dtype_of<int16_t> {
+  static constexpr DType value = DType::Int16;
+};
+template <>
+struct dtype_of<int32_t> {
+  static constexpr DType value = DType::Int32;
+};
+template <>
+struct dtype_of<int64_t> {
+  static constexpr DType value = DType::Int64;
+};
+template <>
+struct dtype_of<float16> {
+  static constexpr DType value = DType::Float16;
+};
+template <>
+struct dtype_of<bfloat16> {
+  static constexpr DType value = DType::BFloat16;
+};
+template <>
+struct dtype_of<float> {
+  static constexpr DType value = DType::Float32;
+};
+template <>
+struct dtype_of<double> {
+  static constexpr DType value = DType::Float64;
+};
 
 }  // namespace mt
 
@@ -115,37 +155,33 @@ template <> struct dtype_of<double> { static constexpr DType value = DType::Floa
     __VA_ARGS__;                        \
     break;                              \
   }
-#define MT_SWITCH_INT_CASES_(...)          \
-  MT_CASE_(UInt8, uint8_t, __VA_ARGS__)    \
-  MT_CASE_(Int8, int8_t, __VA_ARGS__)      \
-  MT_CASE_(Int16, int16_t, __VA_ARGS__)    \
-  MT_CASE_(Int32, int32_t, __VA_ARGS__)    \
+#define MT_SWITCH_INT_CASES_(...)       \
+  MT_CASE_(UInt8, uint8_t, __VA_ARGS__) \
+  MT_CASE_(Int8, int8_t, __VA_ARGS__)   \
+  MT_CASE_(Int16, int16_t, __VA_ARGS__) \
+  MT_CASE_(Int32, int32_t, __VA_ARGS__) \
   MT_CASE_(Int64, int64_t, __VA_ARGS__)
-#define MT_SWITCH_FLOAT_CASES_(...)   \
+#define MT_SWITCH_FLOAT_CASES_(...)     \
   MT_CASE_(Float32, float, __VA_ARGS__) \
   MT_CASE_(Float64, double, __VA_ARGS__)
-#define MT_SWITCH_HALF_CASES_(...)                  \
-  MT_CASE_(Float16, ::mt::float16, __VA_ARGS__)     \
+#define MT_SWITCH_HALF_CASES_(...)              \
+  MT_CASE_(Float16, ::mt::float16, __VA_ARGS__) \
   MT_CASE_(BFloat16, ::mt::bfloat16, __VA_ARGS__)
-#define MT_SWITCH_FLOAT(dtype, ...)                  \
-  switch (dtype) {                                   \
-    MT_SWITCH_FLOAT_CASES_(__VA_ARGS__) default : break; \
-  }
-#define MT_SWITCH_FLOAT_HALF(dtype, ...)                                                 \
-  switch (dtype) {                                                                       \
+#define MT_SWITCH_FLOAT(dtype, ...) \
+  switch (dtype) { MT_SWITCH_FLOAT_CASES_(__VA_ARGS__) default : break; }
+#define MT_SWITCH_FLOAT_HALF(dtype, ...)                                                    \
+  switch (dtype) {                                                                          \
     MT_SWITCH_FLOAT_CASES_(__VA_ARGS__) MT_SWITCH_HALF_CASES_(__VA_ARGS__) default : break; \
   }
-#define MT_SWITCH_INT(dtype, ...)                  \
-  switch (dtype) {                                 \
-    MT_SWITCH_INT_CASES_(__VA_ARGS__) default : break; \
-  }
-#define MT_SWITCH_INT_FLOAT(dtype, ...)                                                   \
-  switch (dtype) {                                                                        \
+#define MT_SWITCH_INT(dtype, ...) \
+  switch (dtype) { MT_SWITCH_INT_CASES_(__VA_ARGS__) default : break; }
+#define MT_SWITCH_INT_FLOAT(dtype, ...)                                                    \
+  switch (dtype) {                                                                         \
     MT_SWITCH_INT_CASES_(__VA_ARGS__) MT_SWITCH_FLOAT_CASES_(__VA_ARGS__) default : break; \
   }
-#define MT_SWITCH_ALL(dtype, ...)                                                         \
-  switch (dtype) {                                                                        \
-    MT_CASE_(Bool, bool, __VA_ARGS__)                                                     \
-    MT_SWITCH_INT_CASES_(__VA_ARGS__)                                                     \
+#define MT_SWITCH_ALL(dtype, ...)                                                           \
+  switch (dtype) {                                                                          \
+    MT_CASE_(Bool, bool, __VA_ARGS__)                                                       \
+    MT_SWITCH_INT_CASES_(__VA_ARGS__)                                                       \
     MT_SWITCH_FLOAT_CASES_(__VA_ARGS__) MT_SWITCH_HALF_CASES_(__VA_ARGS__) default : break; \
   }

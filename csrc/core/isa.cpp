@@ -12,7 +12,8 @@ bool runs(Isa isa) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   switch (isa) {
-    case Isa::baseline: return true;
+    case Isa::baseline:
+      return true;
     case Isa::avx2:
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
              __builtin_cpu_supports("bmi2");
@@ -20,7 +21,8 @@ bool runs(Isa isa) {
       return runs(Isa::avx2) && __builtin_cpu_supports("avx512f") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512vl");
-    default: return false;
+    default:
+      return false;
   }
 #else
   return isa == Isa::neon;
@@ -35,8 +37,8 @@ Isa choose() {
     if (!runs(candidate)) continue;
     if (!forced || !*forced || std::strcmp(forced, isa_name(candidate)) == 0) return candidate;
   }
-  fail(ErrorKind::Value, "MINITORCH_ISA=", forced, " is not one of the instruction sets of this machine: ",
-       available_isas());
+  fail(ErrorKind::Value, "MINITORCH_ISA=", forced,
+       " is not one of the instruction sets of this machine: ", available_isas());
 }
 
 }  // namespace

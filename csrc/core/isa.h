@@ -36,33 +36,44 @@ void check_forced_isa();
 #else
 
 namespace mt {
-template <class Fn> Fn* select_isa(Fn* baseline, Fn* avx2, Fn* avx512) {
+template <class Fn>
+Fn* select_isa(Fn* baseline, Fn* avx2, Fn* avx512) {
   return isa() == Isa::avx512 ? avx512 : isa() == Isa::avx2 ? avx2 : baseline;
 }
 }  // namespace mt
 
 #if defined(MT_ONLY_ISA)  // a development build with one instruction set
-#define MT_KERNEL_CPU_ONLY(name, ...)                    \
-  namespace mt::cpu {                                    \
-  using name##_fn = __VA_ARGS__;                         \
-  namespace MT_ONLY_ISA { name##_fn name; }              \
-  inline name##_fn* const name = &MT_ONLY_ISA::name;     \
+#define MT_KERNEL_CPU_ONLY(name, ...)                \
+  namespace mt::cpu {                                \
+  using name##_fn = __VA_ARGS__;                     \
+  namespace MT_ONLY_ISA {                            \
+  name##_fn name;                                    \
+  }                                                  \
+  inline name##_fn* const name = &MT_ONLY_ISA::name; \
   }
 #elif defined(__x86_64__)
-#define MT_KERNEL_CPU_ONLY(name, ...)                                                       \
-  namespace mt::cpu {                                                                       \
-  using name##_fn = __VA_ARGS__;                                                            \
-  namespace baseline { name##_fn name; }                                                    \
-  namespace avx2 { name##_fn name; }                                                        \
-  namespace avx512 { name##_fn name; }                                                      \
-  inline name##_fn* const name = select_isa(&baseline::name, &avx2::name, &avx512::name);   \
+#define MT_KERNEL_CPU_ONLY(name, ...)                                                     \
+  namespace mt::cpu {                                                                     \
+  using name##_fn = __VA_ARGS__;                                                          \
+  namespace baseline {                                                                    \
+  name##_fn name;                                                                         \
+  }                                                                                       \
+  namespace avx2 {                                                                        \
+  name##_fn name;                                                                         \
+  }                                                                                       \
+  namespace avx512 {                                                                      \
+  name##_fn name;                                                                         \
+  }                                                                                       \
+  inline name##_fn* const name = select_isa(&baseline::name, &avx2::name, &avx512::name); \
   }
 #else
-#define MT_KERNEL_CPU_ONLY(name, ...)                 \
-  namespace mt::cpu {                                 \
-  using name##_fn = __VA_ARGS__;                      \
-  namespace neon { name##_fn name; }                  \
-  inline name##_fn* const name = &neon::name;         \
+#define MT_KERNEL_CPU_ONLY(name, ...)         \
+  namespace mt::cpu {                         \
+  using name##_fn = __VA_ARGS__;              \
+  namespace neon {                            \
+  name##_fn name;                             \
+  }                                           \
+  inline name##_fn* const name = &neon::name; \
   }
 #endif
 

@@ -11,8 +11,8 @@ constexpr int kMaxOperands = 4;
 struct ElementIter {
   int nargs = 0, ndim = 0;
   int64_t numel = 1;
-  int64_t shape[kMaxIterDims];                   // shape[0] is the innermost
-  int64_t strides[kMaxIterDims][kMaxOperands];   // in bytes
+  int64_t shape[kMaxIterDims];                  // shape[0] is the innermost
+  int64_t strides[kMaxIterDims][kMaxOperands];  // in bytes
   char* data[kMaxOperands];
 };
 

@@ -12,12 +12,14 @@ void set_num_threads(int n);
 constexpr int64_t kGrain = 32768;
 
 // Calls body(context, begin, end) for the chunks [i*grain, min(n, (i+1)*grain)) of [0, n), on any
-// thread and in any order. Nested calls, and calls while another thread uses the pool, run serially.
+// thread and in any order. Nested calls, and calls while another thread uses the pool, run
+// serially.
 void parallel_chunks(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t),
                      void* context);
 
 // f(begin, end) over [0, n): one call where n <= grain or one thread is set, else chunks of grain.
-template <class F> MT_INLINE void parallel_for(int64_t n, int64_t grain, F&& f) {
+template <class F>
+MT_INLINE void parallel_for(int64_t n, int64_t grain, F&& f) {
   if (n <= 0) return;
   if (n <= grain || num_threads() == 1) {
     f(int64_t(0), n);

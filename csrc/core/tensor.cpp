@@ -1,5 +1,6 @@
 #include "core/tensor.h"
 
+#include <cstdio>
 #include <cstring>
 
 #include "core/allocator.h"
@@ -10,10 +11,19 @@ std::string to_string(Device device) {
   return device.is_cpu() ? "cpu" : concat("cuda:", int(device.index));
 }
 
-std::ostream& operator<<(std::ostream& out, const Dims& dims) {
-  out << "[";
-  for (int i = 0; i < dims.n; i++) out << (i ? ", " : "") << dims[i];
-  return out << "]";
+void append(std::string& text, double part) {
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%g", part);
+  text += digits;
+}
+
+void append(std::string& text, const Dims& dims) {
+  text += '[';
+  for (int i = 0; i < dims.n; i++) {
+    if (i) text += ", ";
+    text += std::to_string(dims[i]);
+  }
+  text += ']';
 }
 
 Storage* Storage::allocate(size_t nbytes, Device device) {
@@ -150,8 +160,8 @@ Tensor as_strided(const Tensor& x, const Dims& sizes, const Dims& strides, int64
                                !__builtin_add_overflow(last, reach, &last)),
              "as_strided(): sizes ", sizes, " and strides ", strides, " overflow");
   }
-  MT_CHECK(empty || uint64_t(last) < x->storage->nbytes / itemsize(x.dtype()), "as_strided(): sizes ",
-           sizes, ", strides ", strides, " and storage_offset ", offset,
+  MT_CHECK(empty || uint64_t(last) < x->storage->nbytes / itemsize(x.dtype()),
+           "as_strided(): sizes ", sizes, ", strides ", strides, " and storage_offset ", offset,
            " reach outside of a storage of ", x->storage->nbytes, " bytes");
   TensorImpl* impl = make_impl(x->storage, sizes, strides, x.dtype(), offset);
   impl->untracked = x->untracked;
@@ -181,8 +191,9 @@ Tensor from_blob(void* data, const Dims& sizes, const Dims& strides, DType dtype
 
 int wrap_dim(int64_t dim, int ndim, const char* op) {
   int n = ndim ? ndim : 1;
-  MT_CHECK_INDEX(dim >= -n && dim < n, op, "(): Dimension out of range (expected to be in range of [",
-                 -n, ", ", n - 1, "], but got ", dim, ")");
+  MT_CHECK_INDEX(dim >= -n && dim < n, op,
+                 "(): Dimension out of range (expected to be in range of [", -n, ", ", n - 1,
+                 "], but got ", dim, ")");
   return int(dim < 0 ? dim + n : dim);
 }
 
@@ -193,8 +204,8 @@ Dims broadcast_shapes(const Dims& a, const Dims& b, const char* op) {
   int shift = longer.n - shorter.n;
   for (int i = 0; i < shorter.n; i++) {
     int64_t x = longer[i + shift], y = shorter[i];
-    MT_CHECK(x == y || x == 1 || y == 1, op, "(): The size of tensor a (",
-             a.n >= b.n ? x : y, ") must match the size of tensor b (", a.n >= b.n ? y : x,
+    MT_CHECK(x == y || x == 1 || y == 1, op, "(): The size of tensor a (", a.n >= b.n ? x : y,
+             ") must match the size of tensor b (", a.n >= b.n ? y : x,
              ") at non-singleton dimension ", i + shift, ": shapes ", a, " and ", b,
              " do not broadcast");
     out[i + shift] = x == 1 ? y : x;

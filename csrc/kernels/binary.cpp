@@ -5,69 +5,66 @@
 #include "kernels/elementwise.h"
 
 namespace mt::cpu::MT_ISA {
-
-#define MT_RUN_(name, formula)                                                                 \
-  case BinaryOp::name:                                                                         \
-    run_elementwise(it, [alpha](char* const* data, const int64_t* strides, int64_t n) {        \
-      using T = compute_t<scalar_t>;                                                           \
-      map2<scalar_t, scalar_t>(data, strides, n, [alpha](T x, T y) -> T {                      \
-        (void)alpha;                                                                           \
-        return formula;                                                                        \
-      });                                                                                      \
-    });                                                                                        \
-    break;
-
 namespace {
 
-template <class scalar_t> void run_float(BinaryOp op, const ElementIter& it, double alpha) {
+#define MT_CASE_WITH_(map, name, formula)                                             \
+  case BinaryOp::name:                                                                \
+    return [](char* const* data, int64_t n, [[maybe_unused]] const void* params) {    \
+      [[maybe_unused]] const T alpha = static_cast<const Number*>(params)->as<T>();   \
+      map<T, T>(data, n, [alpha](T x, T y) -> T {                                     \
+        (void)alpha;                                                                  \
+        return formula;                                                               \
+      });                                                                             \
+    };
+#define MT_CASE_LOOP_(name, formula) MT_CASE_WITH_(map2, name, formula)
+#define MT_CASE_PLAIN_(name, formula) MT_CASE_WITH_(plain2, name, formula)
+
+template <class T> Loop float_loop(BinaryOp op) {
   switch (op) {
-    MT_BINARY_NUMERIC_OPS(MT_RUN_)
-    MT_BINARY_FLOAT_OPS(MT_RUN_)
-    default: break;
+    MT_BINARY_NUMERIC_OPS(MT_CASE_LOOP_)
+    MT_BINARY_NUMERIC_PLAIN_OPS(MT_CASE_PLAIN_)
+    MT_BINARY_FLOAT_OPS(MT_CASE_LOOP_)
+    MT_BINARY_FLOAT_PLAIN_OPS(MT_CASE_PLAIN_)
+    default: return nullptr;
   }
 }
 
-template <class scalar_t> void run_int(BinaryOp op, const ElementIter& it, double alpha) {
+Loop int_loop(BinaryOp op) {
+  using T = int64_t;
   switch (op) {
-    MT_BINARY_NUMERIC_OPS(MT_RUN_)
-    MT_BINARY_BIT_OPS(MT_RUN_)
-    MT_BINARY_INT_OPS(MT_RUN_)
-    default: break;
+    MT_BINARY_NUMERIC_OPS(MT_CASE_LOOP_)
+    MT_BINARY_NUMERIC_PLAIN_OPS(MT_CASE_PLAIN_)
+    MT_BINARY_BIT_OPS(MT_CASE_LOOP_)
+    MT_BINARY_INT_OPS(MT_CASE_PLAIN_)
+    default: return nullptr;
   }
+}
+
+// Bits of one-byte operands without the detour through int64.
+Loop byte_loop(BinaryOp op) {
+  using T = uint8_t;
+  switch (op) {
+    MT_BINARY_BIT_OPS(MT_CASE_LOOP_)
+    default: return nullptr;
+  }
+}
+
+bool all_bytes(const OperandTypes& types) {
+  for (int k = 0; k < 3; k++)
+    if (itemsize(types.t[k]) != 1 || types.t[k] != types.t[0] || types.numbers) return false;
+  return true;
 }
 
 }  // namespace
 
-void binary_forward(BinaryOp op, DType dtype, const ElementIter& it, double alpha) {
-  MT_SWITCH_FLOAT_HALF(dtype, run_float<scalar_t>(op, it, alpha))
-  MT_SWITCH_INT(dtype, run_int<scalar_t>(op, it, alpha))
-  if (dtype == DType::Bool) {
-    using scalar_t = bool;
-    switch (op) {
-      MT_RUN_(add, x || y)
-      MT_RUN_(add_scaled, x || (alpha != 0 && y))
-      MT_RUN_(mul, x && y)
-      MT_RUN_(maximum, x || y)
-      MT_RUN_(minimum, x && y)
-      MT_RUN_(fmax, x || y)
-      MT_RUN_(fmin, x && y)
-      MT_BINARY_BIT_OPS(MT_RUN_)
-      default: break;
-    }
-  }
-}
-#undef MT_RUN_
-
-void compare_forward(CompareOp op, DType dtype, const ElementIter& it) {
-#define MT_RUN_(name, formula)                                                                 \
-  case CompareOp::name:                                                                        \
-    run_elementwise(it, [](char* const* data, const int64_t* strides, int64_t n) {             \
-      using T = compute_t<scalar_t>;                                                           \
-      map2<bool, scalar_t>(data, strides, n, [](T x, T y) -> bool { return formula; });        \
-    });                                                                                        \
-    break;
-  MT_SWITCH_ALL(dtype, switch (op) { MT_COMPARE_OPS(MT_RUN_) })
-#undef MT_RUN_
+void binary_forward(BinaryOp op, DType compute, OperandTypes types, const ElementIter& it,
+                    Number alpha) {
+  if (compute == DType::Int64 && all_bytes(types))
+    if (Loop loop = byte_loop(op)) return run_loop(it, types, same_type(loop, types.t[0], &alpha));
+  Loop loop = compute == DType::Float32   ? float_loop<float>(op)
+              : compute == DType::Float64 ? float_loop<double>(op)
+                                          : int_loop(op);
+  run_loop(it, types, same_type(loop, compute, &alpha));
 }
 
 }  // namespace mt::cpu::MT_ISA

@@ -1,11 +1,12 @@
-// Loops over an ElementIter: the index walk, the choice of a contiguous, scalar or strided inner
-// loop, and the split over threads. A formula is a function of compute-type values; 16-bit floats
-// are widened to float around it.
+// Loops over an ElementIter. There is one contiguous vector loop per op and compute type; what is
+// strided, broadcast or of another dtype is brought to it in blocks that fit in the first-level cache
+// (csrc/kernels/elementwise.cpp), so that a family's file holds formulas and nothing else.
 #pragma once
 #include "core/dtype.h"
 #include "core/isa.h"
 #include "core/iter.h"
 #include "core/parallel.h"
+#include "ops/elementwise.h"
 
 namespace mt::cpu::MT_ISA {
 
@@ -29,6 +30,84 @@ template <class T, class C> MT_INLINE T store_as(C v) {
     return T(v);
   }
 }
+
+// --- one loop per op
+
+// Computes n elements; data[k] points to contiguous values of operand k's compute type.
+using Loop = void (*)(char* const* data, int64_t n, const void* params);
+
+// The first `outputs` operands are written. compute[k]: what the loop takes as operand k.
+struct LoopCall {
+  Loop loop;
+  const void* params = nullptr;
+  DType compute[kMaxOperands];
+  int outputs = 1;
+  int64_t grain = kGrain;
+};
+void run_loop(const ElementIter& it, const OperandTypes& types, const LoopCall& call);
+
+// Every operand of the same compute type.
+MT_INLINE LoopCall same_type(Loop loop, DType compute, const void* params = nullptr) {
+  return {loop, params, {compute, compute, compute, compute}};
+}
+// The loop writes bool from operands of one compute type.
+MT_INLINE LoopCall to_bool(Loop loop, DType compute, const void* params = nullptr) {
+  return {loop, params, {DType::Bool, compute, compute, compute}};
+}
+
+// y = f(x), z = f(x, y), w = f(x, y, z); an output may be the same memory as an input.
+template <class R, class T, class F> MT_INLINE void map1(char* const* data, int64_t n, const F& f) {
+  R* y = reinterpret_cast<R*>(data[0]);
+  const T* x = reinterpret_cast<const T*>(data[1]);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) y[i] = f(x[i]);
+}
+template <class R, class T, class F> MT_INLINE void map2(char* const* data, int64_t n, const F& f) {
+  R* z = reinterpret_cast<R*>(data[0]);
+  const T* x = reinterpret_cast<const T*>(data[1]);
+  const T* y = reinterpret_cast<const T*>(data[2]);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) z[i] = f(x[i], y[i]);
+}
+template <class T, class F> MT_INLINE void map3(char* const* data, int64_t n, const F& f) {
+  T* w = reinterpret_cast<T*>(data[0]);
+  const T* x = reinterpret_cast<const T*>(data[1]);
+  const T* y = reinterpret_cast<const T*>(data[2]);
+  const T* z = reinterpret_cast<const T*>(data[3]);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) w[i] = f(x[i], y[i], z[i]);
+}
+// The same for functions that do not vectorise: the empty asm keeps the compiler from trying.
+template <class R, class T, class F> MT_INLINE void plain1(char* const* data, int64_t n, const F& f) {
+  R* y = reinterpret_cast<R*>(data[0]);
+  const T* x = reinterpret_cast<const T*>(data[1]);
+  for (int64_t i = 0; i < n; i++) {
+    y[i] = f(x[i]);
+    __asm__ volatile("");
+  }
+}
+template <class R, class T, class F> MT_INLINE void plain2(char* const* data, int64_t n, const F& f) {
+  R* z = reinterpret_cast<R*>(data[0]);
+  const T* x = reinterpret_cast<const T*>(data[1]);
+  const T* y = reinterpret_cast<const T*>(data[2]);
+  for (int64_t i = 0; i < n; i++) {
+    z[i] = f(x[i], y[i]);
+    __asm__ volatile("");
+  }
+}
+
+// --- blocks
+
+// n values of `memory` dtype to n values of compute type, and back; contiguous on both sides.
+using Convert = void (*)(char* to, const char* from, int64_t n);
+Convert load_converter(DType memory, DType compute);
+Convert store_converter(DType compute, DType memory);
+// n elements of 1, 2, 4 or 8 bytes between contiguous and strided memory; fill repeats one element.
+void gather(int64_t size, char* to, const char* from, int64_t stride, int64_t n);
+void scatter(int64_t size, char* to, int64_t stride, const char* from, int64_t n);
+void repeat(int64_t size, char* to, const char* from, int64_t n);
+
+// --- the walk, for kernels with loops of their own
 
 // loop(data, strides, n) for every innermost run of elements [begin, end).
 template <class Loop>
@@ -67,72 +146,6 @@ template <class Loop> MT_INLINE void run_elementwise(const ElementIter& it, cons
     return;
   }
   parallel_for(it.numel, grain, [&](int64_t begin, int64_t end) { walk(it, begin, end, loop); });
-}
-
-// y = f(x)
-template <class R, class T, class F>
-MT_INLINE void map1(char* const* data, const int64_t* strides, int64_t n, const F& f) {
-  char* y = data[0];
-  const char* x = data[1];
-  int64_t sy = strides[0], sx = strides[1];
-  if (sy == sizeof(R) && sx == sizeof(T)) {
-    R* yp = reinterpret_cast<R*>(y);
-    const T* xp = reinterpret_cast<const T*>(x);
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; i++) yp[i] = store_as<R>(f(load<T>(xp[i])));
-  } else {
-    for (int64_t i = 0; i < n; i++)
-      *reinterpret_cast<R*>(y + i * sy) =
-          store_as<R>(f(load<T>(*reinterpret_cast<const T*>(x + i * sx))));
-  }
-}
-
-// z = f(x, y)
-template <class R, class T, class F>
-MT_INLINE void map2(char* const* data, const int64_t* strides, int64_t n, const F& f) {
-  constexpr int64_t size = sizeof(T);
-  int64_t sz = strides[0], sx = strides[1], sy = strides[2];
-  R* zp = reinterpret_cast<R*>(data[0]);
-  const T* xp = reinterpret_cast<const T*>(data[1]);
-  const T* yp = reinterpret_cast<const T*>(data[2]);
-  if (sz == sizeof(R) && sx == size && sy == size) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; i++) zp[i] = store_as<R>(f(load<T>(xp[i]), load<T>(yp[i])));
-  } else if (sz == sizeof(R) && sx == size && sy == 0) {
-    const auto y = load<T>(*yp);
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; i++) zp[i] = store_as<R>(f(load<T>(xp[i]), y));
-  } else if (sz == sizeof(R) && sx == 0 && sy == size) {
-    const auto x = load<T>(*xp);
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; i++) zp[i] = store_as<R>(f(x, load<T>(yp[i])));
-  } else {
-    for (int64_t i = 0; i < n; i++)
-      *reinterpret_cast<R*>(data[0] + i * sz) =
-          store_as<R>(f(load<T>(*reinterpret_cast<const T*>(data[1] + i * sx)),
-                        load<T>(*reinterpret_cast<const T*>(data[2] + i * sy))));
-  }
-}
-
-// w = f(x, y, z); the operands may have different types.
-template <class R, class A, class B, class C, class F>
-MT_INLINE void map3(char* const* data, const int64_t* strides, int64_t n, const F& f) {
-  int64_t sw = strides[0], sx = strides[1], sy = strides[2], sz = strides[3];
-  if (sw == sizeof(R) && sx == sizeof(A) && sy == sizeof(B) && sz == sizeof(C)) {
-    R* wp = reinterpret_cast<R*>(data[0]);
-    const A* xp = reinterpret_cast<const A*>(data[1]);
-    const B* yp = reinterpret_cast<const B*>(data[2]);
-    const C* zp = reinterpret_cast<const C*>(data[3]);
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; i++)
-      wp[i] = store_as<R>(f(load<A>(xp[i]), load<B>(yp[i]), load<C>(zp[i])));
-  } else {
-    for (int64_t i = 0; i < n; i++)
-      *reinterpret_cast<R*>(data[0] + i * sw) =
-          store_as<R>(f(load<A>(*reinterpret_cast<const A*>(data[1] + i * sx)),
-                        load<B>(*reinterpret_cast<const B*>(data[2] + i * sy)),
-                        load<C>(*reinterpret_cast<const C*>(data[3] + i * sz))));
-  }
 }
 
 }  // namespace mt::cpu::MT_ISA

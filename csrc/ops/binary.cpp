@@ -7,74 +7,69 @@ namespace {
 
 enum class Domain { Numeric, Float, Bits, Int };
 
-// A number in the representation of a dtype.
-struct Element {
-  alignas(8) unsigned char bytes[8];
+// A number in the type that a kernel computes in.
+union Value {
+  float f;
+  double d;
+  int64_t i;
 };
 
-Element element_of(const Scalar& s, DType dtype) {
-  Element e{};
-  void* p = e.bytes;
-  switch (dtype) {
-    case DType::Bool: *static_cast<bool*>(p) = s.kind == Scalar::Float ? s.d != 0 : s.i != 0; break;
-    case DType::UInt8: *static_cast<uint8_t*>(p) = uint8_t(s.i); break;
-    case DType::Int8: *static_cast<int8_t*>(p) = int8_t(s.i); break;
-    case DType::Int16: *static_cast<int16_t*>(p) = int16_t(s.i); break;
-    case DType::Int32: *static_cast<int32_t*>(p) = int32_t(s.i); break;
-    case DType::Int64: *static_cast<int64_t*>(p) = s.i; break;
-    case DType::Float16: *static_cast<float16*>(p) = to_float16(float(s.d)); break;
-    case DType::BFloat16: *static_cast<bfloat16*>(p) = to_bfloat16(float(s.d)); break;
-    case DType::Float32: *static_cast<float*>(p) = float(s.d); break;
-    case DType::Float64: *static_cast<double*>(p) = s.d; break;
-  }
-  return e;
+Value value_of(const Scalar& s, DType compute) {
+  Value v;
+  if (compute == DType::Float32) v.f = float(s.d);
+  else if (compute == DType::Float64) v.d = s.d;
+  else v.i = s.kind == Scalar::Float ? int64_t(s.d) : s.i;
+  return v;
 }
 
-struct Prepared {
-  Tensor x, y;  // converted to the compute dtype; empty where the operand is a number
-  Element x_value, y_value;
+// The operands x and y of a kernel that computes in `compute`; the kernel converts them.
+struct Pair {
+  const Tensor *x, *y;  // null where the operand is a number
+  Value x_value, y_value;
+  DType compute;
   Dims shape;
   Device device;
+
+  Pair(const Operand& a, const Operand& b, DType dtype, const char* name)
+      : x(a.tensor), y(b.tensor), compute(compute_dtype(dtype)) {
+    if (!x) x_value = value_of(a.scalar, compute);
+    if (!y) y_value = value_of(b.scalar, compute);
+    if (x && y) {
+      check_same_device(*x, *y, name);
+      shape = x->same_shape(*y) ? x->sizes() : broadcast_shapes(x->sizes(), y->sizes(), name);
+    } else if (x || y) {
+      shape = x ? x->sizes() : y->sizes();
+    }
+    if (x || y) device = x ? x->device() : y->device();
+  }
+
+  OperandTypes types(const Tensor& z) const {
+    return {{z.dtype(), x ? x->dtype() : compute, y ? y->dtype() : compute},
+            uint8_t((x ? 0 : 2) | (y ? 0 : 4))};
+  }
+
+  // {z, x, y}; a number is an operand of stride 0.
+  ElementIter iter(const Tensor& z) {
+    auto flat = [&](const Tensor* t) {
+      return !t || (t->is_contiguous() && t->numel() == z.numel());
+    };
+    if (MT_LIKELY(flat(x) && flat(y) && z.is_contiguous()))
+      return flat_iter(z.numel(), {z.data(), x ? x->data() : &x_value, y ? y->data() : &y_value},
+                       {int64_t(itemsize(z.dtype())), x ? int64_t(itemsize(x->dtype())) : 0,
+                        y ? int64_t(itemsize(y->dtype())) : 0});
+    if (x && y) return make_iter(shape, {&z, x, y});
+    ElementIter it = make_iter(shape, {&z, x ? x : y});
+    it.nargs = 3;
+    int tensor = x ? 1 : 2, number = x ? 2 : 1;
+    for (int d = 0; d < it.ndim; d++) {
+      it.strides[d][tensor] = it.strides[d][1];
+      it.strides[d][number] = 0;
+    }
+    it.data[tensor] = it.data[1];
+    it.data[number] = reinterpret_cast<char*>(x ? &y_value : &x_value);
+    return it;
+  }
 };
-
-Prepared prepare(const Operand& a, const Operand& b, DType dtype, const char* name) {
-  Prepared p;
-  if (a.tensor) p.x = to_dtype(*a.tensor, dtype);
-  else p.x_value = element_of(a.scalar, dtype);
-  if (b.tensor) p.y = to_dtype(*b.tensor, dtype);
-  else p.y_value = element_of(b.scalar, dtype);
-  if (a.tensor && b.tensor) {
-    check_same_device(*a.tensor, *b.tensor, name);
-    p.shape = p.x.same_shape(p.y) ? p.x.sizes() : broadcast_shapes(p.x.sizes(), p.y.sizes(), name);
-  } else {
-    p.shape = a.tensor ? p.x.sizes() : b.tensor ? p.y.sizes() : Dims{};
-  }
-  p.device = a.tensor ? p.x.device() : b.tensor ? p.y.device() : Device{};
-  return p;
-}
-
-// {z, x, y} with numbers as operands of stride 0.
-ElementIter iter3(const Tensor& z, Prepared& p, DType dtype) {
-  int64_t size = int64_t(itemsize(dtype)), out = int64_t(itemsize(z.dtype()));
-  bool x_flat = !p.x || (p.x.is_contiguous() && p.x.numel() == z.numel());
-  bool y_flat = !p.y || (p.y.is_contiguous() && p.y.numel() == z.numel());
-  if (MT_LIKELY(x_flat && y_flat && z.is_contiguous()))
-    return flat_iter(z.numel(),
-                     {z.data(), p.x ? p.x.data() : p.x_value.bytes, p.y ? p.y.data() : p.y_value.bytes},
-                     {out, p.x ? size : 0, p.y ? size : 0});
-  if (p.x && p.y) return make_iter(p.shape, {&z, &p.x, &p.y});
-  ElementIter it = make_iter(p.shape, {&z, p.x ? &p.x : &p.y});
-  it.nargs = 3;
-  for (int d = 0; d < it.ndim; d++) {
-    int64_t tensor = it.strides[d][1];
-    it.strides[d][1] = p.x ? tensor : 0;
-    it.strides[d][2] = p.x ? 0 : tensor;
-  }
-  char* data = it.data[1];
-  it.data[1] = p.x ? data : reinterpret_cast<char*>(p.x_value.bytes);
-  it.data[2] = p.x ? reinterpret_cast<char*>(p.y_value.bytes) : data;
-  return it;
-}
 
 bool has_zero(const Operand& b, DType dtype);
 
@@ -113,17 +108,17 @@ bool has_zero(const Operand& b, DType dtype) {
 }
 
 Tensor forward(BinaryOp op, Domain domain, const char* name, const Operand& a, const Operand& b,
-               double alpha) {
+               Number alpha) {
   DType dtype = compute_type(op, domain, a, b, name);
-  Prepared p = prepare(a, b, dtype, name);
+  Pair p(a, b, dtype, name);
   Tensor z = empty(p.shape, dtype, p.device);
-  MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, dtype, iter3(z, p, dtype), alpha);
+  MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z), alpha);
   return z;
 }
 
 // z is written in place: its shape must be the broadcast shape, its dtype takes the result.
 void forward_(BinaryOp op, Domain domain, const char* name, const Tensor& z, const Operand& b,
-              double alpha) {
+              Number alpha) {
   Operand a{&z, {}};
   DType dtype = compute_type(op, domain, a, b, name);
   check_can_cast(dtype, z.dtype(), name);
@@ -133,11 +128,11 @@ void forward_(BinaryOp op, Domain domain, const char* name, const Tensor& z, con
     MT_CHECK(shape == z.sizes(), name, "_(): output with shape ", z.sizes(),
              " doesn't match the broadcast shape ", shape);
   }
-  if (dtype != z.dtype() || (b.tensor && partly_overlaps(z, *b.tensor))) {
+  if (b.tensor && partly_overlaps(z, *b.tensor)) {
     copy_into(z, forward(op, domain, name, a, b, alpha));
   } else {
-    Prepared p = prepare(a, b, dtype, name);
-    MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, dtype, iter3(z, p, dtype), alpha);
+    Pair p(a, b, dtype, name);
+    MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z), alpha);
   }
   z.bump_version();
 }
@@ -147,22 +142,26 @@ Tensor compare(CompareOp op, const char* name, const Operand& a, const Operand& 
   bool logical = op >= CompareOp::logical_and;
   if (!logical && a.tensor && !b.tensor && !is_floating(a.tensor->dtype()) && b.scalar.kind == Scalar::Float)
     dtype = DType::Float32;
-  if (logical && a.tensor && b.tensor && a.tensor->dtype() != b.tensor->dtype()) {
-    // Truth does not survive every conversion (0.5 to int), so each side is tested in its own type.
-    Operand zero{nullptr, Scalar::of(int64_t(0))};
-    Tensor x = compare(CompareOp::ne, name, a, zero), y = compare(CompareOp::ne, name, b, zero);
-    return compare(op, name, {&x, {}}, {&y, {}});
+  if (logical && a.tensor && b.tensor) {
+    if (a.tensor->dtype() == DType::Bool && b.tensor->dtype() == DType::Bool) {
+      BinaryOp bits = op == CompareOp::logical_and  ? BinaryOp::bitwise_and
+                      : op == CompareOp::logical_or ? BinaryOp::bitwise_or
+                                                    : BinaryOp::bitwise_xor;
+      return forward(bits, Domain::Bits, name, a, b, {});
+    }
+    // Truth must survive the conversion: the wider type, also beside a 0-dim tensor.
+    dtype = promote(a.tensor->dtype(), b.tensor->dtype());
   }
-  Prepared p = prepare(a, b, dtype, name);
+  Pair p(a, b, dtype, name);
   Tensor z = empty(p.shape, DType::Bool, p.device);
-  MT_DISPATCH_CPU(p.device, z.numel(), compare_forward, op, dtype, iter3(z, p, dtype));
+  MT_DISPATCH_CPU(p.device, z.numel(), compare_forward, op, p.compute, p.types(z), p.iter(z));
   return z;
 }
 
 template <BinaryOp op, Domain domain> struct Named {
   static inline const char* name = "";
-  static Tensor run(const Operand& a, const Operand& b) { return forward(op, domain, name, a, b, 1); }
-  static void run_(const Tensor& z, const Operand& b) { forward_(op, domain, name, z, b, 1); }
+  static Tensor run(const Operand& a, const Operand& b) { return forward(op, domain, name, a, b, {}); }
+  static void run_(const Tensor& z, const Operand& b) { forward_(op, domain, name, z, b, {}); }
 };
 template <CompareOp op> struct NamedCompare {
   static inline const char* name = "";
@@ -180,12 +179,12 @@ template <CompareOp op> struct NamedCompare {
 Tensor add_scaled(const Operand& a, const Operand& b, const Scalar& alpha) {
   MT_CHECK(alpha.kind != Scalar::Float || is_floating(result_type(a, b)),
            "add(): For integral input tensors, argument alpha must not be a floating point number.");
-  return forward(BinaryOp::add_scaled, Domain::Numeric, "add", a, b, alpha.d);
+  return forward(BinaryOp::add_scaled, Domain::Numeric, "add", a, b, {alpha.d, alpha.i});
 }
 void add_scaled_(const Tensor& z, const Operand& b, const Scalar& alpha) {
   MT_CHECK(alpha.kind != Scalar::Float || is_floating(result_type({&z, {}}, b)),
            "add_(): For integral input tensors, argument alpha must not be a floating point number.");
-  forward_(BinaryOp::add_scaled, Domain::Numeric, "add", z, b, alpha.d);
+  forward_(BinaryOp::add_scaled, Domain::Numeric, "add", z, b, {alpha.d, alpha.i});
 }
 
 DType result_type_of(const Operand& a, const Operand& b) { return result_type(a, b); }
@@ -207,7 +206,9 @@ MT_BIND(binary) {
   def_plain<&NamedCompare<CompareOp::op>::run>(m, #op);   \
   def_plain<&NamedCompare<CompareOp::op>::run_>(m, #op "_");
   MT_BINARY_NUMERIC_OPS(MT_DEF_NUMERIC_)
+  MT_BINARY_NUMERIC_PLAIN_OPS(MT_DEF_NUMERIC_)
   MT_BINARY_FLOAT_OPS(MT_DEF_FLOAT_)
+  MT_BINARY_FLOAT_PLAIN_OPS(MT_DEF_FLOAT_)
   MT_BINARY_BIT_OPS(MT_DEF_BITS_)
   MT_BINARY_INT_OPS(MT_DEF_INT_)
   MT_COMPARE_OPS(MT_DEF_COMPARE_)

@@ -76,9 +76,10 @@ void check_floating(const Tensor& x, const char* op, const char* argument) {
 void check_no_overlap(const Tensor& out, const char* op) {
   if (out.numel() <= 1) return;
   for (int i = 0; i < out.dim(); i++)
-    MT_CHECK(out.stride(i) != 0 || out.size(i) == 1, op,
-             "(): unsupported operation: more than one element of the written-to tensor refers to a "
-             "single memory location. Please clone() the tensor before performing the operation.");
+    MT_CHECK(
+        out.stride(i) != 0 || out.size(i) == 1, op,
+        "(): unsupported operation: more than one element of the written-to tensor refers to a "
+        "single memory location. Please clone() the tensor before performing the operation.");
 }
 
 bool partly_overlaps(const Tensor& a, const Tensor& b) {

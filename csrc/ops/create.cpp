@@ -5,7 +5,9 @@
 namespace mt {
 namespace {
 
-Tensor empty_op(const Dims& sizes, DType dtype, Device device) { return empty(sizes, dtype, device); }
+Tensor empty_op(const Dims& sizes, DType dtype, Device device) {
+  return empty(sizes, dtype, device);
+}
 Tensor empty_strided_op(const Dims& sizes, const Dims& strides, DType dtype, Device device) {
   return empty_strided(sizes, strides, dtype, device);
 }
@@ -22,13 +24,15 @@ void fill_(const Tensor& x, const Scalar& value) {
   x.bump_version();
 }
 
-Tensor arange_op(const Scalar& start, const Scalar& end, const Scalar& step, DType dtype, Device device) {
+Tensor arange_op(const Scalar& start, const Scalar& end, const Scalar& step, DType dtype,
+                 Device device) {
   MT_CHECK(step.d != 0, "arange(): step must be nonzero");
   MT_CHECK(__builtin_isfinite(start.d) && __builtin_isfinite(end.d),
            "arange(): unsupported range: ", start.d, " -> ", end.d);
   MT_CHECK((step.d > 0 && end.d >= start.d) || (step.d < 0 && end.d <= start.d),
            "arange(): upper bound and lower bound inconsistent with step sign");
-  bool ints = start.kind != Scalar::Float && end.kind != Scalar::Float && step.kind != Scalar::Float;
+  bool ints =
+      start.kind != Scalar::Float && end.kind != Scalar::Float && step.kind != Scalar::Float;
   double span = __builtin_ceil((end.d - start.d) / step.d);
   MT_CHECK(span < 0x1p62, "arange(): invalid size, possible overflow");
   int64_t n = int64_t(span);
@@ -85,16 +89,36 @@ py::object item(const Tensor& x) {
   py::object result;
   const void* p = x.data();
   switch (x.dtype()) {
-    case DType::Bool: result = py::bool_(*static_cast<const bool*>(p)); break;
-    case DType::UInt8: result = py::int_(*static_cast<const uint8_t*>(p)); break;
-    case DType::Int8: result = py::int_(int(*static_cast<const int8_t*>(p))); break;
-    case DType::Int16: result = py::int_(*static_cast<const int16_t*>(p)); break;
-    case DType::Int32: result = py::int_(*static_cast<const int32_t*>(p)); break;
-    case DType::Int64: result = py::int_(*static_cast<const int64_t*>(p)); break;
-    case DType::Float16: result = py::float_(to_float(*static_cast<const float16*>(p))); break;
-    case DType::BFloat16: result = py::float_(to_float(*static_cast<const bfloat16*>(p))); break;
-    case DType::Float32: result = py::float_(*static_cast<const float*>(p)); break;
-    case DType::Float64: result = py::float_(*static_cast<const double*>(p)); break;
+    case DType::Bool:
+      result = py::bool_(*static_cast<const bool*>(p));
+      break;
+    case DType::UInt8:
+      result = py::int_(*static_cast<const uint8_t*>(p));
+      break;
+    case DType::Int8:
+      result = py::int_(int(*static_cast<const int8_t*>(p)));
+      break;
+    case DType::Int16:
+      result = py::int_(*static_cast<const int16_t*>(p));
+      break;
+    case DType::Int32:
+      result = py::int_(*static_cast<const int32_t*>(p));
+      break;
+    case DType::Int64:
+      result = py::int_(*static_cast<const int64_t*>(p));
+      break;
+    case DType::Float16:
+      result = py::float_(to_float(*static_cast<const float16*>(p)));
+      break;
+    case DType::BFloat16:
+      result = py::float_(to_float(*static_cast<const bfloat16*>(p)));
+      break;
+    case DType::Float32:
+      result = py::float_(*static_cast<const float*>(p));
+      break;
+    case DType::Float64:
+      result = py::float_(*static_cast<const double*>(p));
+      break;
   }
   return result;
 }
@@ -128,7 +152,8 @@ void scan(PyObject* o, Dims& shape, int depth, Scalar::Kind& kind) {
       PyObject* inner = PySequence_Fast_GET_ITEM(o, i);
       bool nested = PyList_Check(inner) || PyTuple_Check(inner);
       MT_CHECK_VALUE(nested || depth + 1 == shape.n, "tensor(): expected a sequence of length ",
-                     depth + 1 < shape.n ? shape[depth + 1] : 0, " at dim ", depth + 1, " (got a number)");
+                     depth + 1 < shape.n ? shape[depth + 1] : 0, " at dim ", depth + 1,
+                     " (got a number)");
       MT_CHECK_VALUE(!nested || depth + 1 < shape.n || i == 0,
                      "tensor(): expected a number at dim ", depth + 1, " (got a sequence)");
       scan(inner, shape, depth + 1, kind);
@@ -147,16 +172,36 @@ void store(PyObject* o, DType dtype, char*& p) {
   }
   Scalar s = scalar_from_python(o);
   switch (dtype) {
-    case DType::Bool: *reinterpret_cast<bool*>(p) = s.d != 0; break;
-    case DType::UInt8: *reinterpret_cast<uint8_t*>(p) = uint8_t(s.i); break;
-    case DType::Int8: *reinterpret_cast<int8_t*>(p) = int8_t(s.i); break;
-    case DType::Int16: *reinterpret_cast<int16_t*>(p) = int16_t(s.i); break;
-    case DType::Int32: *reinterpret_cast<int32_t*>(p) = int32_t(s.i); break;
-    case DType::Int64: *reinterpret_cast<int64_t*>(p) = s.i; break;
-    case DType::Float16: *reinterpret_cast<float16*>(p) = to_float16(float(s.d)); break;
-    case DType::BFloat16: *reinterpret_cast<bfloat16*>(p) = to_bfloat16(float(s.d)); break;
-    case DType::Float32: *reinterpret_cast<float*>(p) = float(s.d); break;
-    case DType::Float64: *reinterpret_cast<double*>(p) = s.d; break;
+    case DType::Bool:
+      *reinterpret_cast<bool*>(p) = s.d != 0;
+      break;
+    case DType::UInt8:
+      *reinterpret_cast<uint8_t*>(p) = uint8_t(s.i);
+      break;
+    case DType::Int8:
+      *reinterpret_cast<int8_t*>(p) = int8_t(s.i);
+      break;
+    case DType::Int16:
+      *reinterpret_cast<int16_t*>(p) = int16_t(s.i);
+      break;
+    case DType::Int32:
+      *reinterpret_cast<int32_t*>(p) = int32_t(s.i);
+      break;
+    case DType::Int64:
+      *reinterpret_cast<int64_t*>(p) = s.i;
+      break;
+    case DType::Float16:
+      *reinterpret_cast<float16*>(p) = to_float16(float(s.d));
+      break;
+    case DType::BFloat16:
+      *reinterpret_cast<bfloat16*>(p) = to_bfloat16(float(s.d));
+      break;
+    case DType::Float32:
+      *reinterpret_cast<float*>(p) = float(s.d);
+      break;
+    case DType::Float64:
+      *reinterpret_cast<double*>(p) = s.d;
+      break;
   }
   p += itemsize(dtype);
 }
@@ -184,12 +229,14 @@ Tensor from_sequence(py::handle data, std::optional<DType> dtype, DType default_
 
 // A tensor over the memory of an object with __array_interface__ data (NumPy arrays); it keeps the
 // object alive.
-Tensor from_address(int64_t address, const Dims& sizes, const Dims& strides, DType dtype, py::handle owner) {
+Tensor from_address(int64_t address, const Dims& sizes, const Dims& strides, DType dtype,
+                    py::handle owner) {
   for (int64_t s : strides)
-    MT_CHECK_VALUE(s >= 0,
-                   "from_numpy(): At least one stride in the given numpy array is negative, and tensors "
-                   "with negative strides are not currently supported. (You can probably work around "
-                   "this by making a copy of your array with array.copy().)");
+    MT_CHECK_VALUE(
+        s >= 0,
+        "from_numpy(): At least one stride in the given numpy array is negative, and tensors "
+        "with negative strides are not currently supported. (You can probably work around "
+        "this by making a copy of your array with array.copy().)");
   auto release = [](Storage* storage) {
     // The last view may go away on a thread without the GIL.
     PyGILState_STATE state = PyGILState_Ensure();
@@ -211,7 +258,8 @@ void resize_(const Tensor& x, const Dims& sizes) {
   }
   Dims strides = contiguous_strides(sizes);
   TensorImpl* impl = x.impl();
-  impl->data = static_cast<char*>(impl->storage->data) + impl->offset * int64_t(itemsize(x.dtype()));
+  impl->data =
+      static_cast<char*>(impl->storage->data) + impl->offset * int64_t(itemsize(x.dtype()));
   impl->ndim = uint8_t(sizes.n);
   impl->numel = sizes.product();
   impl->contiguous = true;

@@ -26,22 +26,20 @@ class ReleaseGil {
   PyThreadState* state_ = nullptr;
 };
 
-#define MT_DISPATCH_CPU(device_, work, kernel, ...)                                        \
-  do {                                                                                     \
-    if (MT_UNLIKELY(!(device_).is_cpu()))                                                  \
-      ::mt::fail(::mt::ErrorKind::NotImplemented, #kernel, " runs on the CPU only");       \
-    ::mt::ReleaseGil no_gil_(work);                                                        \
-    ::mt::cpu::kernel(__VA_ARGS__);                                                        \
+#define MT_DISPATCH_CPU(device_, work, kernel, ...)                                  \
+  do {                                                                               \
+    if (MT_UNLIKELY(!(device_).is_cpu()))                                            \
+      ::mt::fail(::mt::ErrorKind::NotImplemented, #kernel, " runs on the CPU only"); \
+    ::mt::ReleaseGil no_gil_(work);                                                  \
+    ::mt::cpu::kernel(__VA_ARGS__);                                                  \
   } while (0)
 
 #if defined(MT_WITH_CUDA)
-#define MT_DISPATCH(device_, work, kernel, ...)  \
-  do {                                           \
-    ::mt::ReleaseGil no_gil_(work);              \
-    if ((device_).is_cpu())                      \
-      ::mt::cpu::kernel(__VA_ARGS__);            \
-    else                                         \
-      ::mt::cuda::kernel(__VA_ARGS__);           \
+#define MT_DISPATCH(device_, work, kernel, ...)             \
+  do {                                                      \
+    ::mt::ReleaseGil no_gil_(work);                         \
+    if ((device_).is_cpu()) ::mt::cpu::kernel(__VA_ARGS__); \
+    else ::mt::cuda::kernel(__VA_ARGS__);                   \
   } while (0)
 #else
 #define MT_DISPATCH(device_, work, kernel, ...) MT_DISPATCH_CPU(device_, work, kernel, __VA_ARGS__)

@@ -20,9 +20,9 @@ struct GemmArgs {
   int64_t b_batch = 0, b_row, b_col;
   void* c;
   int64_t c_batch = 0, c_row;
-  double alpha = 1, beta = 0;   // beta = 0 does not read C
-  const void* bias = nullptr;   // of C's dtype
-  bool bias_per_row = false;    // [m] instead of [n]
+  double alpha = 1, beta = 0;  // beta = 0 does not read C
+  const void* bias = nullptr;  // of C's dtype
+  bool bias_per_row = false;   // [m] instead of [n]
   Activation activation = Activation::none;
 };
 

@@ -8,9 +8,9 @@ namespace {
 enum class Domain { Float, Numeric, Round, Bits };
 
 ElementIter iter2(const Tensor& y, const Tensor& x) {
-  int64_t size = int64_t(itemsize(x.dtype()));
   if (y.is_contiguous() && x.is_contiguous())
-    return flat_iter(x.numel(), {y.data(), x.data()}, {int64_t(itemsize(y.dtype())), size});
+    return flat_iter(x.numel(), {y.data(), x.data()},
+                     {int64_t(itemsize(y.dtype())), int64_t(itemsize(x.dtype()))});
   return make_iter(x.sizes(), {&y, &x});
 }
 
@@ -38,15 +38,16 @@ Tensor like(const Tensor& x, DType dtype) {
   return empty_strided(x.sizes(), strides, dtype, x.device());
 }
 
-Tensor forward(UnaryOp op, Domain domain, const char* name, const Tensor& input) {
-  check_domain(input, domain, name);
-  const Tensor x = domain == Domain::Float ? to_dtype(input, to_floating(input.dtype())) : input;
-  Tensor y = like(x, x.dtype());
-  if (domain == Domain::Round && !is_floating(x.dtype())) {
+Tensor forward(UnaryOp op, Domain domain, const char* name, const Tensor& x) {
+  check_domain(x, domain, name);
+  DType dtype = domain == Domain::Float ? to_floating(x.dtype()) : x.dtype();
+  Tensor y = like(x, dtype);
+  if (domain == Domain::Round && !is_floating(dtype)) {
     copy_into(y, x);
     return y;
   }
-  MT_DISPATCH_CPU(x.device(), x.numel(), unary_forward, op, x.dtype(), iter2(y, x));
+  MT_DISPATCH_CPU(x.device(), x.numel(), unary_forward, op, compute_dtype(dtype),
+                  {{dtype, x.dtype()}}, iter2(y, x));
   return y;
 }
 
@@ -56,26 +57,49 @@ void forward_(UnaryOp op, Domain domain, const char* name, const Tensor& x) {
   check_no_overlap(x, name);
   x.bump_version();
   if (domain == Domain::Round && !is_floating(x.dtype())) return;
-  MT_DISPATCH_CPU(x.device(), x.numel(), unary_forward, op, x.dtype(), iter2(x, x));
+  MT_DISPATCH_CPU(x.device(), x.numel(), unary_forward, op, compute_dtype(x.dtype()),
+                  {{x.dtype(), x.dtype()}}, iter2(x, x));
+}
+
+// ~x flips bits; of a bool it is the other truth value.
+Tensor bitwise_not(const Tensor& x) {
+  if (x.dtype() != DType::Bool) return forward(UnaryOp::bitwise_not, Domain::Bits, "bitwise_not", x);
+  Tensor y = like(x, DType::Bool);
+  MT_DISPATCH_CPU(x.device(), x.numel(), unary_test, TestOp::logical_not, DType::Int64,
+                  {{DType::Bool, DType::Bool}}, iter2(y, x));
+  return y;
+}
+void bitwise_not_(const Tensor& x) {
+  if (x.dtype() != DType::Bool) return forward_(UnaryOp::bitwise_not, Domain::Bits, "bitwise_not", x);
+  check_no_overlap(x, "bitwise_not");
+  copy_into(x, bitwise_not(x));
+  x.bump_version();
 }
 
 Tensor backward(UnaryOp op, const Tensor& dy, const Tensor& saved) {
-  Tensor g = to_dtype(dy, saved.dtype());
-  Tensor dx = empty_like(saved);
-  MT_DISPATCH_CPU(saved.device(), saved.numel(), unary_backward, op, saved.dtype(),
-                  make_iter(saved.sizes(), {&dx, &g, &saved}));
+  DType dtype = to_floating(saved.dtype());
+  Tensor dx = empty_like(saved, dtype);
+  bool flat = dy.is_contiguous() && saved.is_contiguous() && dy.same_shape(saved);
+  ElementIter it =
+      flat ? flat_iter(saved.numel(), {dx.data(), dy.data(), saved.data()},
+                       {int64_t(itemsize(dtype)), int64_t(itemsize(dy.dtype())),
+                        int64_t(itemsize(saved.dtype()))})
+           : make_iter(saved.sizes(), {&dx, &dy, &saved});
+  MT_DISPATCH_CPU(saved.device(), saved.numel(), unary_backward, op, compute_dtype(dtype),
+                  {{dtype, dy.dtype(), saved.dtype()}}, it);
   return dx;
 }
 
 Tensor test(TestOp op, const Tensor& x) {
-  Tensor y = empty_like(x, DType::Bool);
+  Tensor y = like(x, DType::Bool);
   if (!is_floating(x.dtype()) && op != TestOp::logical_not) {
     // Integers are finite, and only they can be negative without a sign of zero.
     Tensor zero = scalar_tensor(Scalar::of(int64_t(op == TestOp::isfinite)), DType::Bool, x.device());
     copy_into(y, zero);
     return y;
   }
-  MT_DISPATCH_CPU(x.device(), x.numel(), unary_test, op, x.dtype(), make_iter(x.sizes(), {&y, &x}));
+  MT_DISPATCH_CPU(x.device(), x.numel(), unary_test, op, compute_dtype(x.dtype()),
+                  {{DType::Bool, x.dtype()}}, iter2(y, x));
   return y;
 }
 
@@ -102,7 +126,8 @@ MT_BIND(unary) {
   MT_UNARY_FLOAT_OPS(MT_DEF_FLOAT_)
   MT_UNARY_NUMERIC_OPS(MT_DEF_NUMERIC_)
   MT_UNARY_ROUND_OPS(MT_DEF_ROUND_)
-  MT_DEF_(bitwise_not, Bits, false)
+  def_op<&bitwise_not>(m, "bitwise_not");
+  def_plain<&bitwise_not_>(m, "bitwise_not_");
   MT_UNARY_TEST_OPS(MT_DEF_TEST_)
 }
 

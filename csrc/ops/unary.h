@@ -6,6 +6,7 @@
 #include "core/dtype.h"
 #include "core/isa.h"
 #include "core/iter.h"
+#include "ops/elementwise.h"
 
 // Floating point only: integer inputs are converted to float32 first.
 #define MT_UNARY_FLOAT_OPS(X)                                                        \
@@ -71,9 +72,12 @@ enum class TestOp : int { MT_UNARY_TEST_OPS(MT_ENUMERATOR_) };
 
 }  // namespace mt
 
-// y = f(x): operands {y, x} of one dtype.
-MT_KERNEL_CPU_ONLY(unary_forward, void(UnaryOp op, DType dtype, const ElementIter& it))
+// y = f(x): operands {y, x}; `compute` is the type in which f is evaluated.
+MT_KERNEL_CPU_ONLY(unary_forward,
+                   void(UnaryOp op, DType compute, OperandTypes types, const ElementIter& it))
 // dx = dy * f'(s): operands {dx, dy, s}, s the input or the output, as the op's line says.
-MT_KERNEL_CPU_ONLY(unary_backward, void(UnaryOp op, DType dtype, const ElementIter& it))
+MT_KERNEL_CPU_ONLY(unary_backward,
+                   void(UnaryOp op, DType compute, OperandTypes types, const ElementIter& it))
 // operands {bool y, x}.
-MT_KERNEL_CPU_ONLY(unary_test, void(TestOp op, DType dtype, const ElementIter& it))
+MT_KERNEL_CPU_ONLY(unary_test,
+                   void(TestOp op, DType compute, OperandTypes types, const ElementIter& it))

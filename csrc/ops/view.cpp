@@ -18,13 +18,14 @@ Dims infer_sizes(const Tensor& x, Dims sizes, const char* op) {
     }
   }
   if (unknown >= 0) {
-    MT_CHECK(known != 0, op, "(): cannot reshape tensor of ", x.numel(), " elements into shape ", sizes,
-             " because the unspecified dimension size -1 can be any value and is ambiguous");
+    MT_CHECK(known != 0, op, "(): cannot reshape tensor of ", x.numel(), " elements into shape ",
+             sizes, " because the unspecified dimension size -1 can be any value and is ambiguous");
     MT_CHECK(x.numel() % known == 0, op, "(): shape '", sizes, "' is invalid for input of size ",
              x.numel());
     sizes[unknown] = x.numel() / known;
   } else {
-    MT_CHECK(known == x.numel(), op, "(): shape '", sizes, "' is invalid for input of size ", x.numel());
+    MT_CHECK(known == x.numel(), op, "(): shape '", sizes, "' is invalid for input of size ",
+             x.numel());
   }
   return sizes;
 }
@@ -38,8 +39,8 @@ std::optional<Dims> view_strides(const Tensor& x, const Dims& sizes) {
   while (from >= 0) {
     // One chunk of x's dims that lie evenly in memory ...
     int64_t step = x.stride(from), chunk = x.size(from);
-    while (from > 0 && (x.size(from - 1) == 1 || x.stride(from - 1) == x.stride(from) * x.size(from) ||
-                        x.size(from) == 1)) {
+    while (from > 0 && (x.size(from - 1) == 1 ||
+                        x.stride(from - 1) == x.stride(from) * x.size(from) || x.size(from) == 1)) {
       from--;
       if (chunk == 1) step = x.stride(from);
       chunk *= x.size(from);
@@ -72,9 +73,10 @@ Tensor reshape(const Tensor& x, const Dims& shape) {
 Tensor view(const Tensor& x, const Dims& shape) {
   Dims sizes = infer_sizes(x, shape, "view");
   std::optional<Dims> strides = view_strides(x, sizes);
-  MT_CHECK(strides, "view(): view size is not compatible with input tensor's size and stride (at least "
-           "one dimension spans across two contiguous subspaces): ", x.sizes(), " with strides ",
-           x.strides(), " to ", sizes, ". Use .reshape(...) instead.");
+  MT_CHECK(strides,
+           "view(): view size is not compatible with input tensor's size and stride (at least "
+           "one dimension spans across two contiguous subspaces): ",
+           x.sizes(), " with strides ", x.strides(), " to ", sizes, ". Use .reshape(...) instead.");
   return as_strided(x, sizes, *strides, x->offset);
 }
 
@@ -88,8 +90,8 @@ Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1) {
 }
 
 Tensor permute(const Tensor& x, const Dims& dims) {
-  MT_CHECK(dims.n == x.dim(), "permute(): expected ", x.dim(), " dims for a tensor of shape ", x.sizes(),
-           ", got ", dims);
+  MT_CHECK(dims.n == x.dim(), "permute(): expected ", x.dim(), " dims for a tensor of shape ",
+           x.sizes(), ", got ", dims);
   Dims sizes, strides;
   uint32_t seen = 0;
   for (int64_t d : dims) {
@@ -109,8 +111,10 @@ Tensor expand(const Tensor& x, const Dims& shape) {
            ") must be greater or equal to the number of dimensions in the tensor (", x.dim(), ")");
   for (int i = 0; i < sizes.n; i++) {
     if (sizes[i] != -1) continue;
-    MT_CHECK(i >= shift, "expand(): the expanded size of the tensor (-1) isn't allowed in a leading, "
-             "non-existing dimension ", i);
+    MT_CHECK(i >= shift,
+             "expand(): the expanded size of the tensor (-1) isn't allowed in a leading, "
+             "non-existing dimension ",
+             i);
     sizes[i] = x.size(i - shift);
   }
   return expand_to(x, sizes, "expand");
@@ -235,10 +239,11 @@ Tensor view_dtype(const Tensor& x, DType dtype) {
     MT_CHECK(x.dim() > 0, "view(): self.dim() cannot be 0 to view ", x.dtype(), " as ", dtype,
              " (different element sizes)");
     int last = x.dim() - 1;
-    MT_CHECK(strides[last] == 1 || sizes[last] <= 1, "view(): the last dim must be contiguous to view ",
-             x.dtype(), " as ", dtype);
-    MT_CHECK(sizes[last] * from % to == 0 && offset * from % to == 0, "view(): the last dim of shape ",
-             x.sizes(), " does not divide into elements of ", dtype);
+    MT_CHECK(strides[last] == 1 || sizes[last] <= 1,
+             "view(): the last dim must be contiguous to view ", x.dtype(), " as ", dtype);
+    MT_CHECK(sizes[last] * from % to == 0 && offset * from % to == 0,
+             "view(): the last dim of shape ", x.sizes(), " does not divide into elements of ",
+             dtype);
     sizes[last] = sizes[last] * from / to;
     for (int i = 0; i < last; i++) {
       MT_CHECK(strides[i] * from % to == 0, "view(): strides ", x.strides(),

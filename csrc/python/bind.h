@@ -27,26 +27,31 @@ struct Binding {
 };
 void run_bindings(py::module_& m);
 
-#define MT_BIND(stem)                                                           \
-  static void MT_CONCAT(bind_, stem)(::mt::py::module_ & m);                    \
+#define MT_BIND(stem)                                                            \
+  static void MT_CONCAT(bind_, stem)(::mt::py::module_ & m);                     \
   static const ::mt::Binding MT_CONCAT(binding_, stem){&MT_CONCAT(bind_, stem)}; \
   static void MT_CONCAT(bind_, stem)([[maybe_unused]] ::mt::py::module_ & m)
 
 namespace detail {
 
-template <class T> struct AnyGrad {
+template <class T>
+struct AnyGrad {
   static bool get(const T&) { return false; }
 };
-template <> struct AnyGrad<Tensor> {
+template <>
+struct AnyGrad<Tensor> {
   static bool get(const Tensor& t) { return t.requires_grad(); }
 };
-template <> struct AnyGrad<Operand> {
+template <>
+struct AnyGrad<Operand> {
   static bool get(const Operand& o) { return o.tensor && o.tensor->requires_grad(); }
 };
-template <> struct AnyGrad<std::optional<Tensor>> {
+template <>
+struct AnyGrad<std::optional<Tensor>> {
   static bool get(const std::optional<Tensor>& t) { return t && t->requires_grad(); }
 };
-template <> struct AnyGrad<std::vector<Tensor>> {
+template <>
+struct AnyGrad<std::vector<Tensor>> {
   static bool get(const std::vector<Tensor>& v) {
     for (const Tensor& t : v)
       if (t.requires_grad()) return true;
@@ -60,10 +65,12 @@ inline void mark(const Tensor& t) {
 inline void mark(const std::vector<Tensor>& v) {
   for (const Tensor& t : v) mark(t);
 }
-template <class... T> void mark(const std::tuple<T...>& v) {
+template <class... T>
+void mark(const std::tuple<T...>& v) {
   std::apply([](const T&... parts) { (mark(parts), ...); }, v);
 }
-template <class T> void mark(const T&) {}
+template <class T>
+void mark(const T&) {}
 
 // Borrowed reference to the tensor that a view of `o` has as its base.
 inline PyObject* view_base(PyObject* o) {
@@ -72,8 +79,7 @@ inline PyObject* view_base(PyObject* o) {
 }
 inline void set_base(PyObject* result, PyObject* source) {
   auto set = [&](PyObject* view) {
-    if (!is_tensor(view) ||
-        as_object(view)->tensor->storage != as_object(source)->tensor->storage)
+    if (!is_tensor(view) || as_object(view)->tensor->storage != as_object(source)->tensor->storage)
       return;
     as_object(view)->base = Py_NewRef(view_base(source));
     as_object(view)->view_version = as_object(view)->tensor->storage->version;
@@ -85,7 +91,8 @@ inline void set_base(PyObject* result, PyObject* source) {
   }
 }
 
-template <class T> decltype(auto) convert(PyObject* o, size_t index) {
+template <class T>
+decltype(auto) convert(PyObject* o, size_t index) {
   try {
     return FromPython<T>::get(o);
   } catch (const Error& e) {
@@ -98,9 +105,11 @@ void raise_not_differentiable(const char* name);
 void raise_argument_count(const char* name, size_t want, Py_ssize_t got);
 PyObject* raise_with_name(const char* name);
 
-template <auto F, BindMode mode> struct Entry;
+template <auto F, BindMode mode>
+struct Entry;
 
-template <class R, class... Args, R (*F)(Args...), BindMode mode> struct Entry<F, mode> {
+template <class R, class... Args, R (*F)(Args...), BindMode mode>
+struct Entry<F, mode> {
   static inline const char* name = "";
 
   template <size_t... I>
@@ -139,28 +148,33 @@ template <class R, class... Args, R (*F)(Args...), BindMode mode> struct Entry<F
   }
 };
 
-template <auto F, BindMode mode> void define(py::module_& m, const char* name) {
+template <auto F, BindMode mode>
+void define(py::module_& m, const char* name) {
   using E = Entry<F, mode>;
   static PyMethodDef def = {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(&E::call)),
                             METH_FASTCALL, nullptr};
   E::name = name;
-  py::object function = py::reinterpret_steal<py::object>(PyCFunction_NewEx(
-      &def, nullptr, py::object(m.attr("__name__")).ptr()));
+  py::object function = py::reinterpret_steal<py::object>(
+      PyCFunction_NewEx(&def, nullptr, py::object(m.attr("__name__")).ptr()));
   m.attr(name) = function;
 }
 
 }  // namespace detail
 
-template <auto F> void def_op(py::module_& m, const char* name) {
+template <auto F>
+void def_op(py::module_& m, const char* name) {
   detail::define<F, BindMode::Op>(m, name);
 }
-template <auto F> void def_view(py::module_& m, const char* name) {
+template <auto F>
+void def_view(py::module_& m, const char* name) {
   detail::define<F, BindMode::View>(m, name);
 }
-template <auto F> void def_raw(py::module_& m, const char* name) {
+template <auto F>
+void def_raw(py::module_& m, const char* name) {
   detail::define<F, BindMode::Raw>(m, name);
 }
-template <auto F> void def_plain(py::module_& m, const char* name) {
+template <auto F>
+void def_plain(py::module_& m, const char* name) {
   detail::define<F, BindMode::Plain>(m, name);
 }
 

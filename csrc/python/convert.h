@@ -1,5 +1,5 @@
-// Arguments and results of ops between Python and C++. from_python<T> throws TypeError texts without
-// the op's name; the entry in csrc/python/bind.h puts it in front.
+// Arguments and results of ops between Python and C++. from_python<T> throws TypeError texts
+// without the op's name; the entry in csrc/python/bind.h puts it in front.
 #pragma once
 #include <optional>
 #include <string>
@@ -33,9 +33,11 @@ bool is_number(PyObject* o);
 Dims dims_from_python(PyObject* o);
 int64_t int_from_python(PyObject* o);
 
-template <class T> struct FromPython;
+template <class T>
+struct FromPython;
 
-template <> struct FromPython<Tensor> {
+template <>
+struct FromPython<Tensor> {
   static const Tensor& get(PyObject* o) {
     MT_CHECK_TYPE(mt::is_tensor(o), "must be Tensor, not ", Py_TYPE(o)->tp_name);
     auto* t = as_object(o);
@@ -43,60 +45,73 @@ template <> struct FromPython<Tensor> {
     return t->tensor;
   }
 };
-template <> struct FromPython<Scalar> {
+template <>
+struct FromPython<Scalar> {
   static Scalar get(PyObject* o) { return scalar_from_python(o); }
 };
-template <> struct FromPython<Operand> {
+template <>
+struct FromPython<Operand> {
   static Operand get(PyObject* o) {
     if (mt::is_tensor(o)) return {&FromPython<Tensor>::get(o), {}};
     return {nullptr, scalar_from_python(o)};
   }
 };
-template <> struct FromPython<Dims> {
+template <>
+struct FromPython<Dims> {
   static Dims get(PyObject* o) { return dims_from_python(o); }
 };
-template <> struct FromPython<DType> {
+template <>
+struct FromPython<DType> {
   static DType get(PyObject* o) {
     DType t;
     MT_CHECK_TYPE(parse_dtype(o, &t), "must be minitorch.dtype, not ", Py_TYPE(o)->tp_name);
     return t;
   }
 };
-template <> struct FromPython<Device> {
+template <>
+struct FromPython<Device> {
   static Device get(PyObject* o) { return parse_device(o); }
 };
-template <> struct FromPython<bool> {
+template <>
+struct FromPython<bool> {
   static bool get(PyObject* o) {
     int v = PyObject_IsTrue(o);
     if (v < 0) throw py::error_already_set();
     return v;
   }
 };
-template <> struct FromPython<int64_t> {
+template <>
+struct FromPython<int64_t> {
   static int64_t get(PyObject* o) { return int_from_python(o); }
 };
-template <> struct FromPython<int> {
+template <>
+struct FromPython<int> {
   static int get(PyObject* o) { return int(int_from_python(o)); }
 };
-template <> struct FromPython<double> {
+template <>
+struct FromPython<double> {
   static double get(PyObject* o) { return scalar_from_python(o).to_double(); }
 };
-template <> struct FromPython<std::string> {
+template <>
+struct FromPython<std::string> {
   static std::string get(PyObject* o) {
     MT_CHECK_TYPE(PyUnicode_Check(o), "must be str, not ", Py_TYPE(o)->tp_name);
     return PyUnicode_AsUTF8(o);
   }
 };
-template <> struct FromPython<py::handle> {
+template <>
+struct FromPython<py::handle> {
   static py::handle get(PyObject* o) { return o; }
 };
-template <class T> struct FromPython<std::optional<T>> {
+template <class T>
+struct FromPython<std::optional<T>> {
   static std::optional<T> get(PyObject* o) {
     if (o == Py_None) return std::nullopt;
     return FromPython<T>::get(o);
   }
 };
-template <class T> struct FromPython<std::vector<T>> {
+template <class T>
+struct FromPython<std::vector<T>> {
   static std::vector<T> get(PyObject* o) {
     MT_CHECK_TYPE(PyTuple_Check(o) || PyList_Check(o), "must be a tuple or a list, not ",
                   Py_TYPE(o)->tp_name);
@@ -121,15 +136,18 @@ inline PyObject* to_python(DType v) { return Py_NewRef(dtype_object(v)); }
 inline PyObject* to_python(const std::string& v) { return PyUnicode_FromString(v.c_str()); }
 inline PyObject* to_python(const Dims& v) { return make_size(v.v, v.n); }
 inline PyObject* to_python(py::object v) { return v.release().ptr(); }
-template <class T> PyObject* to_python(const std::optional<T>& v) {
+template <class T>
+PyObject* to_python(const std::optional<T>& v) {
   return v ? to_python(*v) : Py_NewRef(Py_None);
 }
-template <class T> PyObject* to_python(const std::vector<T>& v) {
+template <class T>
+PyObject* to_python(const std::vector<T>& v) {
   PyObject* tuple = PyTuple_New(Py_ssize_t(v.size()));
   for (size_t i = 0; i < v.size(); i++) PyTuple_SET_ITEM(tuple, Py_ssize_t(i), to_python(v[i]));
   return tuple;
 }
-template <class... T> PyObject* to_python(const std::tuple<T...>& v) {
+template <class... T>
+PyObject* to_python(const std::tuple<T...>& v) {
   return std::apply(
       [](const T&... parts) {
         PyObject* tuple = PyTuple_New(sizeof...(T));

@@ -5,8 +5,7 @@ namespace mt {
 namespace {
 
 struct DTypeObject {
-  PyObject_HEAD
-  DType value;
+  PyObject_HEAD DType value;
 };
 
 PyObject* singletons[kNumDTypes];
@@ -34,13 +33,12 @@ PyObject* get_signed(PyObject* self, void*) {
 PyObject* get_module(PyObject*, void*) { return PyUnicode_FromString("minitorch"); }
 PyObject* to_itself(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
-PyGetSetDef getset[] = {
-    {"itemsize", get_itemsize, nullptr, "Bytes of one element.", nullptr},
-    {"is_floating_point", get_floating, nullptr, nullptr, nullptr},
-    {"is_complex", get_complex, nullptr, nullptr, nullptr},
-    {"is_signed", get_signed, nullptr, nullptr, nullptr},
-    {"__module__", get_module, nullptr, nullptr, nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef getset[] = {{"itemsize", get_itemsize, nullptr, "Bytes of one element.", nullptr},
+                        {"is_floating_point", get_floating, nullptr, nullptr, nullptr},
+                        {"is_complex", get_complex, nullptr, nullptr, nullptr},
+                        {"is_signed", get_signed, nullptr, nullptr, nullptr},
+                        {"__module__", get_module, nullptr, nullptr, nullptr},
+                        {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyMethodDef methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, nullptr},
                          {"to_real", to_itself, METH_NOARGS, nullptr},

@@ -50,12 +50,13 @@ PyObject* node_compare(PyObject* a, PyObject* b, int op) {
 }
 
 bool raise_freed() {
-  PyErr_SetString(PyExc_RuntimeError,
-                  "Trying to backward through the graph a second time (or directly access saved tensors "
-                  "after they have already been freed). Saved intermediate values of the graph are freed "
-                  "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
-                  "backward through the graph a second time or if you need to access saved tensors after "
-                  "calling backward.");
+  PyErr_SetString(
+      PyExc_RuntimeError,
+      "Trying to backward through the graph a second time (or directly access saved tensors "
+      "after they have already been freed). Saved intermediate values of the graph are freed "
+      "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
+      "backward through the graph a second time or if you need to access saved tensors after "
+      "calling backward.");
   return false;
 }
 
@@ -70,12 +71,13 @@ bool check_saved(NodeObject* n) {
     const Tensor& t = as_object(item)->tensor;
     PyErr_SetString(
         PyExc_RuntimeError,
-        concat("one of the variables needed for gradient computation has been modified by an inplace "
-               "operation: [",
-               dtype_name(t.dtype()), " tensor of shape ", t.sizes(), "], saved by ",
-               Py_TYPE(n)->tp_name, ", is at version ", now, "; expected version ", versions[i],
-               " instead. Hint: enable anomaly detection to find the operation that failed to compute "
-               "its gradient, with minitorch.autograd.set_detect_anomaly(True).")
+        concat(
+            "one of the variables needed for gradient computation has been modified by an inplace "
+            "operation: [",
+            dtype_name(t.dtype()), " tensor of shape ", t.sizes(), "], saved by ",
+            Py_TYPE(n)->tp_name, ", is at version ", now, "; expected version ", versions[i],
+            " instead. Hint: enable anomaly detection to find the operation that failed to compute "
+            "its gradient, with minitorch.autograd.set_detect_anomaly(True).")
             .c_str());
     return false;
   }
@@ -178,7 +180,8 @@ PyObject* node_release(PyObject* self, PyObject*) {
 PyObject* node_output_meta(PyObject* self, PyObject* index) {
   const OutputMeta* meta = output_meta(as_node(self), uint32_t(PyLong_AsUnsignedLong(index)));
   if (PyErr_Occurred()) return nullptr;
-  if (!meta) return PyErr_Format(PyExc_IndexError, "node has %u outputs", as_node(self)->output_count);
+  if (!meta)
+    return PyErr_Format(PyExc_IndexError, "node has %u outputs", as_node(self)->output_count);
   PyObject* shape = make_size(meta->sizes, meta->ndim);
   PyObject* pair = PyTuple_Pack(2, shape, dtype_object(meta->dtype));
   Py_DECREF(shape);

@@ -16,11 +16,10 @@ struct OutputMeta {
 };
 
 struct NodeObject {
-  PyObject_HEAD
-  PyObject* edges;    // tuple, per input: Node, leaf Tensor or None
-  PyObject* saved;    // tuple or null
-  PyObject* hooks;    // see minitorch/autograd/hooks.py
-  PyObject* context;  // anomaly mode: the forward call's traceback
+  PyObject_HEAD PyObject* edges;  // tuple, per input: Node, leaf Tensor or None
+  PyObject* saved;                // tuple or null
+  PyObject* hooks;                // see minitorch/autograd/hooks.py
+  PyObject* context;              // anomaly mode: the forward call's traceback
   PyObject* weakrefs;
   uint64_t sequence_nr;
   Py_ssize_t input_count, saved_count;

@@ -120,8 +120,8 @@ PyObject* record(PyObject*, PyObject* const* args, Py_ssize_t count) {
   }
 }
 
-// fit_grad(grad, target, nr): the gradient in the shape and dtype of the target (a node's output nr,
-// or a leaf). Ops may return gradients of the broadcast shape; they are summed here.
+// fit_grad(grad, target, nr): the gradient in the shape and dtype of the target (a node's output
+// nr, or a leaf). Ops may return gradients of the broadcast shape; they are summed here.
 PyObject* fit_grad(PyObject*, PyObject* const* args, Py_ssize_t count) {
   if (count != 3 || !is_tensor(args[0])) {
     PyErr_Format(PyExc_TypeError, "a backward must return Tensors or None, got %s",
@@ -190,7 +190,8 @@ PyObject* edge(PyObject*, PyObject* tensor) {
 }
 
 PyMethodDef functions[] = {
-    {"record", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(record)), METH_FASTCALL, nullptr},
+    {"record", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(record)), METH_FASTCALL,
+     nullptr},
     {"fit_grad", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fit_grad)), METH_FASTCALL,
      nullptr},
     {"owns_memory", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(owns_memory)),

@@ -93,10 +93,11 @@ int set_requires_grad(TensorObject* t, PyObject* value, void*) {
   int on = value ? PyObject_IsTrue(value) : -1;
   if (on < 0) return -1;
   if (t->grad_fn && !on) {
-    PyErr_SetString(PyExc_RuntimeError,
-                    "you can only change requires_grad flags of leaf variables. If you want to use a "
-                    "computed variable in a subgraph that doesn't require differentiation use "
-                    "var_no_grad = var.detach().");
+    PyErr_SetString(
+        PyExc_RuntimeError,
+        "you can only change requires_grad flags of leaf variables. If you want to use a "
+        "computed variable in a subgraph that doesn't require differentiation use "
+        "var_no_grad = var.detach().");
     return -1;
   }
   if (on && !is_floating(t->tensor.dtype())) {
@@ -128,9 +129,9 @@ int set_grad(TensorObject* t, PyObject* value, void*) {
   auto* g = as_object(value);
   if (!g->tensor.same_shape(t->tensor) || g->tensor.dtype() != t->tensor.dtype() ||
       !(g->tensor.device() == t->tensor.device())) {
-    std::string text = concat("assigned grad has shape ", g->tensor.sizes(), ", dtype ",
-                              g->tensor.dtype(), "; the tensor has shape ", t->tensor.sizes(),
-                              ", dtype ", t->tensor.dtype());
+    std::string text =
+        concat("assigned grad has shape ", g->tensor.sizes(), ", dtype ", g->tensor.dtype(),
+               "; the tensor has shape ", t->tensor.sizes(), ", dtype ", t->tensor.dtype());
     PyErr_SetString(PyExc_RuntimeError, text.c_str());
     return -1;
   }
@@ -167,12 +168,15 @@ PyGetSetDef getset[] = {
     {"requires_grad", getter(get_requires_grad), setter(set_requires_grad),
      "Whether gradients are computed for this tensor.", nullptr},
     {"grad", getter(get_grad), setter(set_grad), "The accumulated gradient, or None.", nullptr},
-    {"grad_fn", getter(get_grad_fn), setter(set_grad_fn), "The node that made this tensor.", nullptr},
-    {"is_leaf", getter(get_is_leaf), nullptr, "True where no recorded op made this tensor.", nullptr},
+    {"grad_fn", getter(get_grad_fn), setter(set_grad_fn), "The node that made this tensor.",
+     nullptr},
+    {"is_leaf", getter(get_is_leaf), nullptr, "True where no recorded op made this tensor.",
+     nullptr},
     {"output_nr", getter(get_output_nr), setter(set_output_nr), nullptr, nullptr},
     {"_base", getter(get_base), setter(set_base), nullptr, nullptr},
     {"_backward_hooks", getter(get_hooks), setter(set_hooks), nullptr, nullptr},
-    {"_version", getter(get_version), nullptr, "How often the storage was changed in place.", nullptr},
+    {"_version", getter(get_version), nullptr, "How often the storage was changed in place.",
+     nullptr},
     {"_view_version", getter(get_view_version), nullptr, nullptr, nullptr},
     {"_inference", getter(get_inference), nullptr, nullptr, nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
@@ -206,8 +210,6 @@ PyMethodDef methods[] = {
 
 }  // namespace
 
-
-
 PyObject* wrap(Tensor tensor, PyTypeObject* cls) {
   if (!cls) cls = tensor_class;
   PyObject* self = cls->tp_alloc(cls, 0);
@@ -233,7 +235,8 @@ PyObject* make_size(const int64_t* v, int n) {
   if (!size_class) return values;
   PyObject* args = PyTuple_Pack(1, values);
   PyObject* size =
-      args ? PyTuple_Type.tp_new(reinterpret_cast<PyTypeObject*>(size_class), args, nullptr) : nullptr;
+      args ? PyTuple_Type.tp_new(reinterpret_cast<PyTypeObject*>(size_class), args, nullptr)
+           : nullptr;
   Py_XDECREF(args);
   Py_DECREF(values);
   return size;
@@ -245,8 +248,8 @@ void translate_exception() noexcept {
   } catch (py::error_already_set& e) {
     e.restore();
   } catch (const Error& e) {
-    PyObject* kinds[] = {PyExc_RuntimeError, PyExc_IndexError, PyExc_TypeError, PyExc_ValueError,
-                         PyExc_NotImplementedError, OutOfMemoryError};
+    PyObject* kinds[] = {PyExc_RuntimeError, PyExc_IndexError,          PyExc_TypeError,
+                         PyExc_ValueError,   PyExc_NotImplementedError, OutOfMemoryError};
     PyErr_SetString(kinds[int(e.kind)], e.what());
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
@@ -312,8 +315,8 @@ void init_tensor_type(py::module_& m) {
     bool requires_grad = object->tensor.requires_grad();
     Tensor t = alias(as_object(y.ptr())->tensor);
     if (requires_grad && !is_floating(t.dtype()))
-      fail(ErrorKind::Runtime, "data set to a tensor that requires gradients must be floating point, got ",
-           t.dtype());
+      fail(ErrorKind::Runtime,
+           "data set to a tensor that requires gradients must be floating point, got ", t.dtype());
     t->requires_grad = requires_grad;
     t->untracked = false;
     object->tensor = std::move(t);

@@ -9,8 +9,7 @@ namespace mt {
 namespace py = pybind11;
 
 struct TensorObject {
-  PyObject_HEAD
-  Tensor tensor;
+  PyObject_HEAD Tensor tensor;
   PyObject* grad;     // Tensor or null
   PyObject* grad_fn;  // Node or null
   PyObject* base;     // the tensor that this one is a view of, or null
@@ -45,8 +44,8 @@ struct GradMode {
 };
 extern thread_local GradMode grad_mode;
 
-PyObject* dtype_object(DType t);           // borrowed
-PyObject* device_object(Device d);         // borrowed
+PyObject* dtype_object(DType t);            // borrowed
+PyObject* device_object(Device d);          // borrowed
 bool parse_dtype(PyObject* o, DType* out);  // false: not a dtype
 Device parse_device(PyObject* o);
 PyObject* make_size(const int64_t* v, int n);  // minitorch.Size, new reference

@@ -17,7 +17,7 @@ from .mode import (
 )
 from .node import Node
 
-Variable = None  # minitorch.Tensor, set by minitorch/__init__.py
+Variable: object = None  # minitorch.Tensor, set by minitorch/__init__.py
 
 __all__ = [
     "Function",

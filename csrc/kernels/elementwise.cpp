@@ -1,0 +1,183 @@
+// How an op's one contiguous loop meets operands of any strides and dtypes.
+//
+// A chunk is walked in runs. An operand whose elements lie in a row and have the loop's own type is
+// passed to the loop as it is; any other is gathered, and converted, into a block of kBlock elements
+// before the loop (inputs) or scattered from one after it (outputs). Where the innermost dim is long,
+// a run is a part of it; where it is short, a block spans several rows.
+#include "kernels/elementwise.h"
+
+namespace mt::cpu::MT_ISA {
+namespace {
+
+constexpr int64_t kBlock = 512;
+// Inner dims from this length on are walked row by row.
+constexpr int64_t kLongRow = 64;
+
+struct Side {
+  Convert convert;  // null where memory has the loop's type
+  int64_t size, width;  // bytes of an element in memory and in the loop
+  bool flat;        // elements lie in a row over all dims, in the loop's type
+};
+
+struct Block {
+  alignas(64) char values[kMaxOperands][kBlock * 8];
+  alignas(64) char raw[kBlock * 8];
+};
+
+// n elements of one row to contiguous values of the loop's type.
+void read_row(const Side& s, char* to, char* raw, const char* from, int64_t stride, int64_t n) {
+  if (stride == 0 && n > 1) {
+    char one[8];
+    if (s.convert) s.convert(one, from, 1);
+    return repeat(s.width, to, s.convert ? one : from, n);
+  }
+  if (!s.convert) return gather(s.size, to, from, stride, n);
+  if (stride != s.size && n > 1) {
+    gather(s.size, raw, from, stride, n);
+    from = raw;
+  }
+  s.convert(to, from, n);
+}
+
+void write_row(const Side& s, char* to, int64_t stride, char* raw, const char* from, int64_t n) {
+  if (!s.convert) return scatter(s.size, to, stride, from, n);
+  if (stride == s.size || n == 1) return s.convert(to, from, n);
+  s.convert(raw, from, n);
+  scatter(s.size, to, stride, raw, n);
+}
+
+// Visits the rows of operand k in [begin, begin + n): f(pointer, elements done, elements of the row).
+template <class F>
+MT_INLINE void rows(const ElementIter& it, int k, int64_t begin, int64_t n, const F& f) {
+  int64_t index[kMaxIterDims];
+  char* p = it.data[k];
+  int64_t rest = begin;
+  for (int d = 0; d < it.ndim; d++) {
+    index[d] = rest % it.shape[d];
+    rest /= it.shape[d];
+    p += index[d] * it.strides[d][k];
+  }
+  for (int64_t done = 0;;) {
+    int64_t m = it.shape[0] - index[0];
+    if (m > n - done) m = n - done;
+    f(p, done, m);
+    done += m;
+    if (done >= n) return;
+    p -= index[0] * it.strides[0][k];
+    index[0] = 0;
+    for (int d = 1; d < it.ndim; d++) {
+      p += it.strides[d][k];
+      if (++index[d] < it.shape[d]) break;
+      p -= index[d] * it.strides[d][k];
+      index[d] = 0;
+    }
+  }
+}
+
+struct Runner {
+  const ElementIter& it;
+  const LoopCall& call;
+  Side sides[kMaxOperands];
+
+  // Rows of a long innermost dim: [data, data + n) of one row.
+  void long_row(Block& block, char* const* data, int64_t n) const {
+    char* now[kMaxOperands];
+    bool whole = true;  // every operand is passed as it is
+    uint32_t direct = 0, filled = 0;
+    for (int k = 0; k < it.nargs; k++) {
+      now[k] = data[k];
+      if (!sides[k].convert && it.strides[0][k] == sides[k].size) {
+        direct |= 1u << k;
+        continue;
+      }
+      whole = false;
+      now[k] = block.values[k];
+      if (it.strides[0][k] == 0 && k >= call.outputs) {
+        read_row(sides[k], now[k], block.raw, data[k], 0, n < kBlock ? n : kBlock);
+        filled |= 1u << k;
+      }
+    }
+    if (whole) return call.loop(now, n, call.params);
+    for (int64_t done = 0; done < n; done += kBlock) {
+      int64_t m = n - done < kBlock ? n - done : kBlock;
+      for (int k = 0; k < it.nargs; k++) {
+        const Side& s = sides[k];
+        if (direct >> k & 1) now[k] = data[k] + done * s.size;
+        else if (k >= call.outputs && !(filled >> k & 1))
+          read_row(s, block.values[k], block.raw, data[k] + done * it.strides[0][k], it.strides[0][k], m);
+      }
+      call.loop(now, m, call.params);
+      for (int k = 0; k < call.outputs; k++)
+        if (!(direct >> k & 1))
+          write_row(sides[k], data[k] + done * it.strides[0][k], it.strides[0][k], block.raw, now[k], m);
+    }
+  }
+
+  // Blocks that span several rows of a short innermost dim.
+  void short_rows(Block& block, int64_t begin, int64_t n) const {
+    char* now[kMaxOperands];
+    for (int k = 0; k < it.nargs; k++) {
+      const Side& s = sides[k];
+      now[k] = s.flat ? it.data[k] + begin * s.size : block.values[k];
+      if (s.flat || k < call.outputs) continue;
+      rows(it, k, begin, n, [&](const char* p, int64_t done, int64_t m) {
+        read_row(s, now[k] + done * s.width, block.raw, p, it.strides[0][k], m);
+      });
+    }
+    call.loop(now, n, call.params);
+    for (int k = 0; k < call.outputs; k++) {
+      const Side& s = sides[k];
+      if (s.flat) continue;
+      rows(it, k, begin, n, [&](char* p, int64_t done, int64_t m) {
+        write_row(s, p, it.strides[0][k], block.raw, now[k] + done * s.width, m);
+      });
+    }
+  }
+
+  void chunk(int64_t begin, int64_t end) const {
+    Block block;
+    if (it.shape[0] >= kLongRow || it.ndim == 1) {
+      walk(it, begin, end,
+           [&](char* const* data, const int64_t*, int64_t n) { long_row(block, data, n); });
+    } else {
+      for (; begin < end; begin += kBlock)
+        short_rows(block, begin, end - begin < kBlock ? end - begin : kBlock);
+    }
+  }
+};
+
+}  // namespace
+
+void run_loop(const ElementIter& it, const OperandTypes& types, const LoopCall& call) {
+  if (it.numel <= 0) return;
+  Runner runner{it, call, {}};
+  bool all_flat = true;
+  for (int k = 0; k < it.nargs; k++) {
+    Side& s = runner.sides[k];
+    DType memory = types.t[k], compute = call.compute[k];
+    s.size = int64_t(itemsize(memory));
+    s.width = int64_t(itemsize(compute));
+    s.convert = memory == compute      ? nullptr
+                : k < call.outputs     ? store_converter(compute, memory)
+                                       : load_converter(memory, compute);
+    s.flat = !s.convert;
+    int64_t step = s.size;
+    for (int d = 0; d < it.ndim && s.flat; d++) {
+      s.flat = it.strides[d][k] == step;
+      step *= it.shape[d];
+    }
+    all_flat = all_flat && s.flat;
+  }
+  if (all_flat && it.numel <= call.grain) return call.loop(it.data, it.numel, call.params);
+  if (all_flat) {
+    parallel_for(it.numel, call.grain, [&](int64_t begin, int64_t end) {
+      char* now[kMaxOperands];
+      for (int k = 0; k < it.nargs; k++) now[k] = it.data[k] + begin * runner.sides[k].size;
+      call.loop(now, end - begin, call.params);
+    });
+    return;
+  }
+  parallel_for(it.numel, call.grain, [&](int64_t begin, int64_t end) { runner.chunk(begin, end); });
+}
+
+}  // namespace mt::cpu::MT_ISA

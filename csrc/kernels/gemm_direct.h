@@ -1,0 +1,141 @@
+// Products that do not repay packing: small ones, and those of few rows or few columns, where
+// each element of the larger operand is used only a few times. The register tile reads A, and B
+// where its rows are contiguous, in place.
+#pragma once
+#include "kernels/gemm_store.h"
+
+namespace mt::cpu::MT_ISA {
+
+constexpr int64_t kShallow = 8;  // depth of a block that walks along rows of B
+
+// Rows [i0, i1) by columns [j0, j1) of C, j0 on a panel's edge. b_space: room for a panel, used
+// where B cannot be read in place.
+template <class T, class Store>
+void direct_block(int64_t i0, int64_t i1, int64_t j0, int64_t j1, int64_t n, int64_t k,
+                  int64_t kc_most, const PackStrided<T, Tile<T>::MR, T>& a,
+                  const PackStrided<T, Tile<T>::NR, T>& b, const Store& store, T* b_space) {
+  constexpr int MR = Tile<T>::MR, NR = Tile<T>::NR, VL = Tile<T>::VL;
+  // Rows in nearly equal tiles: 9 is 5 + 4, not 8 + 1.
+  const int64_t tiles = ceil_div(i1 - i0, MR);
+  for (int64_t k0 = 0; k0 == 0 || k0 < k; k0 += kc_most) {
+    const int64_t kc = min64(kc_most, k - k0);
+    const bool first = k0 == 0, last = k0 + kc >= k;
+    for (int64_t j = j0; j < j1; j += NR) {
+      const int cols = int(min64(NR, min64(j1, n) - j));
+      const int vectors = (cols + VL - 1) / VL, lanes = cols - (vectors - 1) * VL;
+      const T* panel = b.data + k0 * b.along + j * b.across;
+      int64_t b_row = b.along;
+      if (b.across != 1 || (!kMaskedLoads && lanes < VL)) {
+        b(k0, kc, j, cols, b_space);
+        panel = b_space;
+        b_row = NR;
+      }
+      for (int64_t t = 0, i = i0; t < tiles; t++) {
+        const int rows = int((i1 - i0) * (t + 1) / tiles - (i - i0));
+        auto* kernel = micro_kernel_for<T, false>(rows, vectors);
+        const T* a_tile = a.data + i * a.across + k0 * a.along;
+        T* c;
+        int64_t c_row;
+        bool add;
+        if (store.direct(i, j, rows, cols, first, last, &c, &c_row, &add)) {
+          kernel(kc, a_tile, a.across, a.along, panel, b_row, c, c_row, add, lanes);
+          if (last) store.finish(i, j, rows, cols);
+        } else {
+          alignas(64) T tile[MR * NR];
+          kernel(kc, a_tile, a.across, a.along, panel, b_row, tile, NR, false, lanes);
+          store.merge(i, j, rows, cols, tile, first, last);
+        }
+        i += rows;
+      }
+    }
+    if (kc <= 0) break;
+  }
+}
+
+template <class T, class Store>
+void gemm_direct(int64_t m, int64_t n, int64_t k, const PackStrided<T, Tile<T>::MR, T>& a,
+                 const PackStrided<T, Tile<T>::NR, T>& b, const Store& store, bool serial) {
+  constexpr int64_t MR = Tile<T>::MR, NR = Tile<T>::NR;
+  // Very few rows over a wide B in place: shallow blocks walk along its rows instead of down a
+  // column of pages. C stays in cache meanwhile.
+  const bool wide = b.across == 1 && n > 8 * NR && m < 4;
+  const int64_t kc = wide ? kShallow : k > 0 ? even_part(k, Tile<T>::KC, 8) : 0;
+  const bool copies = b.across != 1 || (!kMaskedLoads && n % Tile<T>::VL != 0);
+  const int64_t panels = ceil_div(n, NR);
+  auto space = [&] { return copies ? max64(kc, 1) * NR : 0; };
+  if (m > 2 * n) {
+    const int64_t strip = ceil_div(max64(1, 131072 / max64(1, k * n)), MR);
+    for_tasks(serial, ceil_div(m, MR), strip, [&](int64_t begin, int64_t end) {
+      Workspace<T> own(space());
+      direct_block<T>(begin * MR, min64(m, end * MR), 0, n, n, k, kc, a, b, store, own.data);
+    });
+  } else {
+    const int64_t strip = max64(wide ? 8 : 1, 131072 / max64(1, k * m * NR));
+    for_tasks(serial, panels, strip, [&](int64_t begin, int64_t end) {
+      Workspace<T> own(space());
+      direct_block<T>(0, m, begin * NR, min64(n, end * NR), n, k, kc, a, b, store, own.data);
+    });
+  }
+}
+
+// y[j0..j1) = sum over p of x[p*x_step] * b[p*b_row + j]: several rows of B at a time, along them.
+template <class T>
+void gemv_columns(int64_t j0, int64_t j1, int64_t k, const T* x, int64_t x_step, const T* b,
+                  int64_t b_row, T* y) {
+  using Vec = GemmVec<T>;
+  constexpr int VL = Tile<T>::VL, NV = 4, R = kVectorBytes >= 64 ? 8 : 4;
+  for (int64_t j = j0; j < j1; j++) y[j] = T(0);
+  int64_t p = 0;
+  for (; p + R <= k; p += R) {
+    Vec xv[R];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++) xv[r] = x[(p + r) * x_step] - Vec{};
+    const T* rows = b + p * b_row;
+    int64_t j = j0;
+    for (; j + NV * VL <= j1; j += NV * VL) {
+      Vec sum[NV];
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) sum[v] = load_unaligned<Vec>(y + j + v * VL);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; r++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; v++)
+          sum[v] += xv[r] * load_unaligned<Vec>(rows + r * b_row + j + v * VL);
+      }
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) store_unaligned(y + j + v * VL, sum[v]);
+    }
+    for (; j < j1; j += VL) {
+      const int lanes = int(min64(VL, j1 - j));
+      Vec sum = load_lanes<T>(y + j, lanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; r++) sum += xv[r] * load_lanes<T>(rows + r * b_row + j, lanes);
+      store_lanes<T>(y + j, sum, lanes);
+    }
+  }
+  for (; p < k; p++) {
+    const Vec xv = x[p * x_step] - Vec{};
+    for (int64_t j = j0; j < j1; j += VL) {
+      const int lanes = int(min64(VL, j1 - j));
+      store_lanes<T>(
+          y + j, load_lanes<T>(y + j, lanes) + xv * load_lanes<T>(b + p * b_row + j, lanes), lanes);
+    }
+  }
+}
+
+// One row of A, rows of B contiguous.
+template <class T, class Store>
+void gemv(int64_t n, int64_t k, const T* x, int64_t x_step, const T* b, int64_t b_row,
+          const Store& store, bool serial) {
+  constexpr int64_t NR = Tile<T>::NR;
+  const int64_t width = round_up(max64(2048 / int64_t(sizeof(T)), 65536 / max64(1, k)), NR);
+  Workspace<T> y(n);
+  for_tasks(serial, ceil_div(n, width), 1, [&](int64_t begin, int64_t end) {
+    const int64_t j0 = begin * width, j1 = min64(n, end * width);
+    gemv_columns<T>(j0, j1, k, x, x_step, b, b_row, y.data);
+    for (int64_t j = j0; j < j1; j += NR)
+      store.merge(0, j, 1, int(min64(NR, j1 - j)), y.data + j, true, true);
+  });
+}
+
+}  // namespace mt::cpu::MT_ISA
