@@ -74,26 +74,24 @@ def _formatter(x, values):
     precision = _options["precision"]
     finite = [abs(v) for v in values if math.isfinite(v) and v != 0]
     if not finite:
-        width = max((len(f"{v:.0f}") + math.isfinite(v) for v in values), default=0)
-        return lambda v: (f"{v:.0f}." if math.isfinite(v) else f"{v:.0f}").rjust(width)
+        show = lambda v: f"{v:.0f}." if math.isfinite(v) else str(v)  # noqa: E731
+        width = max((len(show(v)) for v in values if math.isfinite(v)), default=0)
+        return lambda v: show(v).rjust(width)
     low, high = min(finite), max(finite)
     whole = all(v == math.ceil(v) for v in finite)
-    if whole:
-        scientific = high / low > 1000.0 or high > 1.0e8
-        text = (lambda v: f"{v:.{precision}e}") if scientific else (lambda v: f"{v:.0f}.")
-    else:
-        scientific = high / low > 1000.0 or high > 1.0e8 or low < 1.0e-4
-        text = (lambda v: f"{v:.{precision}e}") if scientific else (lambda v: f"{v:.{precision}f}")
-    if whole and high / low > 1000.0 and high <= 1.0e8:
-        scientific = False
-        text = lambda v: f"{v:.0f}."  # noqa: E731
+    scientific = high / low > 1000.0 or high > 1.0e8 or (low < 1.0e-4 and not whole)
     if _options["sci_mode"] is not None:
-        if _options["sci_mode"]:
-            text = lambda v: f"{v:.{precision}e}"  # noqa: E731
-        else:
-            text = (lambda v: f"{v:.0f}.") if whole else (lambda v: f"{v:.{precision}f}")
+        scientific = _options["sci_mode"]
+    if scientific:
+        text = lambda v: f"{v:.{precision}e}"  # noqa: E731
+    elif whole:
+        text = lambda v: f"{v:.0f}."  # noqa: E731
+    else:
+        text = lambda v: f"{v:.{precision}f}"  # noqa: E731
     show = lambda v: text(v) if math.isfinite(v) else str(v)  # noqa: E731
-    width = max(len(show(v)) for v in values)
+    # Non-finite values do not widen the column, as in PyTorch.
+    width = max(len(text(v)) for v in values if math.isfinite(v) and v != 0)
+    width = max([width, *(len(text(v)) for v in values if v == 0)])
     return lambda v: show(v).rjust(width)
 
 

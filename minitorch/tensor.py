@@ -25,12 +25,12 @@ class Tensor(Operators, _C.TensorBase):
     names = None
 
     def __new__(cls, *args, dtype=None, device=None):
-        from .ops import create
+        from .ops import create, from_data
 
         if len(args) == 1 and isinstance(args[0], Tensor):
             data = args[0].detach()
         elif len(args) == 1 and not isinstance(args[0], int):
-            data = create.tensor(args[0], dtype=dtype or dtypes.float32)
+            data = from_data.tensor(args[0], dtype=dtype or dtypes.float32)
         else:
             data = create.empty(*(args or (0,)), dtype=dtype or dtypes.float32)
         return _C.make_subclass(cls, data, False)
@@ -151,9 +151,9 @@ class Tensor(Operators, _C.TensorBase):
         return (1, 0)
 
     def __reduce_ex__(self, protocol):
-        from .serialization import reduce_tensor
+        from .pickling import reduce
 
-        return reduce_tensor(self)
+        return reduce(self)
 
     def __deepcopy__(self, memo):
         if id(self) in memo:

@@ -1,8 +1,8 @@
 // Errors: every C++ boundary throws one of these; csrc/python turns them into Python exceptions.
 #pragma once
-#include <sstream>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "core/macros.h"
 
@@ -16,11 +16,21 @@ class Error : public std::runtime_error {
   ErrorKind kind;
 };
 
+// No iostreams: their locales are process-wide, and this library links its own copy statically.
+inline void append(std::string& text, const char* part) { text += part; }
+inline void append(std::string& text, const std::string& part) { text += part; }
+inline void append(std::string& text, char part) { text += part; }
+inline void append(std::string& text, bool part) { text += part ? "true" : "false"; }
+void append(std::string& text, double part);
+template <class T> std::enable_if_t<std::is_integral_v<T>> append(std::string& text, T part) {
+  text += std::to_string(part);
+}
+
 template <class... Parts>
 std::string concat(const Parts&... parts) {
-  std::ostringstream text;
-  (text << ... << parts);
-  return text.str();
+  std::string text;
+  (append(text, parts), ...);
+  return text;
 }
 
 template <class... Parts>

@@ -1,5 +1,6 @@
 #include "core/tensor.h"
 
+#include <cstdio>
 #include <cstring>
 
 #include "core/allocator.h"
@@ -10,10 +11,19 @@ std::string to_string(Device device) {
   return device.is_cpu() ? "cpu" : concat("cuda:", int(device.index));
 }
 
-std::ostream& operator<<(std::ostream& out, const Dims& dims) {
-  out << "[";
-  for (int i = 0; i < dims.n; i++) out << (i ? ", " : "") << dims[i];
-  return out << "]";
+void append(std::string& text, double part) {
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%g", part);
+  text += digits;
+}
+
+void append(std::string& text, const Dims& dims) {
+  text += '[';
+  for (int i = 0; i < dims.n; i++) {
+    if (i) text += ", ";
+    text += std::to_string(dims[i]);
+  }
+  text += ']';
 }
 
 Storage* Storage::allocate(size_t nbytes, Device device) {

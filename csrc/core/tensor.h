@@ -62,8 +62,8 @@ struct Dims {
   }
   bool operator!=(const Dims& o) const { return !(*this == o); }
 };
-std::ostream& operator<<(std::ostream& out, const Dims& dims);  // [2, 3]
-inline std::ostream& operator<<(std::ostream& out, DType t) { return out << dtype_name(t); }
+void append(std::string& text, const Dims& dims);  // [2, 3]
+inline void append(std::string& text, DType t) { text += dtype_name(t); }
 
 // One block of memory, shared by all views of it. `version` counts the in-place changes.
 struct Storage {

@@ -1,8 +1,7 @@
 // Where the tiles of a matrix product go: C = act(alpha * sum + beta * C + bias).
 #pragma once
-#include <cmath>
-
 #include "kernels/gemm_pack.h"
+#include "kernels/math.h"
 #include "ops/gemm.h"
 
 namespace mt::cpu::MT_ISA {
@@ -17,23 +16,33 @@ MT_INLINE Out narrow(T x) {
   }
 }
 
+template <class T, class F>
+MT_INLINE void map_row(T* x, int n, const F& f) {
+#pragma GCC ivdep
+  for (int q = 0; q < n; q++) x[q] = f(x[q]);
+}
+
 template <class T>
-MT_INLINE T activate(T x, Activation activation) {
+void activate_row(T* x, int n, Activation activation) {
   switch (activation) {
     case Activation::relu:
-      return x < T(0) ? T(0) : x;
+      return map_row(x, n, [](T v) { return v < T(0) ? T(0) : v; });
     case Activation::gelu:
-      return T(0.5) * x * (T(1) + std::erf(x * T(0.7071067811865476)));
+      return map_row(x, n,
+                     [](T v) { return T(0.5) * v * (T(1) + fn::erf(v * T(0.7071067811865476))); });
     case Activation::gelu_tanh:
-      return T(0.5) * x * (T(1) + std::tanh(T(0.7978845608028654) * (x + T(0.044715) * x * x * x)));
+      return map_row(x, n, [](T v) {
+        return T(0.5) * v *
+               (T(1) + fn::tanh(T(0.7978845608028654) * (v + T(0.044715) * v * v * v)));
+      });
     case Activation::silu:
-      return x / (T(1) + std::exp(-x));
+      return map_row(x, n, [](T v) { return v * fn::sigmoid(v); });
     case Activation::sigmoid:
-      return T(1) / (T(1) + std::exp(-x));
+      return map_row(x, n, [](T v) { return fn::sigmoid(v); });
     case Activation::tanh:
-      return std::tanh(x);
+      return map_row(x, n, [](T v) { return fn::tanh(v); });
     default:
-      return x;
+      return;
   }
 }
 
@@ -113,11 +122,7 @@ struct StoreMatrix {
     } else if (bias) {
       for (int q = 0; q < cols; q++) x[q] += widen(bias[j0 + q]);
     }
-    if (activation == Activation::relu) {
-      for (int q = 0; q < cols; q++) x[q] = x[q] < T(0) ? T(0) : x[q];
-    } else if (activation != Activation::none) {
-      for (int q = 0; q < cols; q++) x[q] = activate(x[q], activation);
-    }
+    if (activation != Activation::none) activate_row(x, cols, activation);
   }
 };
 

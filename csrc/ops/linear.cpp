@@ -56,8 +56,8 @@ Tensor linear_forward(const Tensor& x, const Tensor& w, const std::optional<Tens
   Tensor b;
   GemmEpilogue epilogue{.activation = activation};
   if (bias) {
-    b = contiguous(bias->dim() == 1 && bias->size(0) == s.out ? *bias
-                                                              : expand_to(*bias, {s.out}, "linear"));
+    b = contiguous(
+        bias->dim() == 1 && bias->size(0) == s.out ? *bias : expand_to(*bias, {s.out}, "linear"));
     epilogue.bias = b.data();
   }
   Tensor y = empty(s.result, x.dtype(), x.device());

@@ -10,8 +10,9 @@ namespace {
 
 void check_operands(const Tensor& a, const Tensor& b, const char* op) {
   check_same_device(a, b, op);
-  MT_CHECK(a.dtype() == b.dtype(), op, "(): expected m1 and m2 to have the same dtype, but got: ",
-           a.dtype(), " != ", b.dtype());
+  MT_CHECK(a.dtype() == b.dtype(), op,
+           "(): expected m1 and m2 to have the same dtype, but got: ", a.dtype(),
+           " != ", b.dtype());
   MT_CHECK_KIND(ErrorKind::NotImplemented, a.dtype() != DType::Bool, op,
                 "(): not implemented for 'Bool'");
 }

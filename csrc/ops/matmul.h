@@ -29,8 +29,8 @@ struct GemmEpilogue {
 void gemm_stacks(DType dtype, Device device, const Dims& sizes, int64_t m, int64_t n, int64_t k,
                  MatrixStack a, MatrixStack b, MatrixStack c, const GemmEpilogue& epilogue = {});
 
-// c = alpha * a @ b + beta * c for matrices or stacks of them with equal batch sizes; c may have any
-// strides, and may share memory with a and b.
+// c = alpha * a @ b + beta * c for matrices or stacks of them with equal batch sizes; c may have
+// any strides, and may share memory with a and b.
 void gemm_into(const Tensor& c, const Tensor& a, const Tensor& b, double alpha = 1,
                double beta = 0);
 

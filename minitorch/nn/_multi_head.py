@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from ..ops import cat, zeros
-from ..ops.attention import scaled_dot_product_attention
-from ..ops.dropout import dropout
-from ..ops.linear import linear
-from ..ops.softmax import softmax
+from . import functional as F
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,17 +37,17 @@ def _project(
     if key is value:
         if query is key:
             # The product's copy in the order (3, L, N, E) keeps q, k and v contiguous.
-            joint = linear(query, weight, bias).unflatten(-1, (3, e)).unsqueeze(0)
+            joint = F.linear(query, weight, bias).unflatten(-1, (3, e)).unsqueeze(0)
             q, k, v = joint.transpose(0, -2).squeeze(-2).contiguous().unbind(0)
             return q, k, v
         w_q, w_kv = weight.split([e, 2 * e])
         b_q, b_kv = (None, None) if bias is None else bias.split([e, 2 * e])
-        joint = linear(key, w_kv, b_kv).unflatten(-1, (2, e)).unsqueeze(0)
+        joint = F.linear(key, w_kv, b_kv).unflatten(-1, (2, e)).unsqueeze(0)
         k, v = joint.transpose(0, -2).squeeze(-2).contiguous().unbind(0)
-        return linear(query, w_q, b_q), k, v
+        return F.linear(query, w_q, b_q), k, v
     w_q, w_k, w_v = weight.chunk(3)
     b_q, b_k, b_v = (None, None, None) if bias is None else bias.chunk(3)
-    return linear(query, w_q, b_q), linear(key, w_k, b_k), linear(value, w_v, b_v)
+    return F.linear(query, w_q, b_q), F.linear(key, w_k, b_k), F.linear(value, w_v, b_v)
 
 
 def _check_shapes(
@@ -179,9 +176,9 @@ def multi_head_attention_forward(
 
     if use_separate_proj_weight:
         b_q, b_k, b_v = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
-        q = linear(query, q_proj_weight, b_q)
-        k = linear(key, k_proj_weight, b_k)
-        v = linear(value, v_proj_weight, b_v)
+        q = F.linear(query, q_proj_weight, b_q)
+        k = F.linear(key, k_proj_weight, b_k)
+        v = F.linear(value, v_proj_weight, b_v)
     else:
         q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias)
 
@@ -232,16 +229,16 @@ def multi_head_attention_forward(
         scores = (q * (1.0 / head_dim) ** 0.5) @ k.transpose(-2, -1)
         if attn_mask is not None:
             scores = scores + attn_mask
-        weights = softmax(scores, dim=-1)
+        weights = F.softmax(scores, dim=-1)
         if p > 0.0:
-            weights = dropout(weights, p)
+            weights = F.dropout(weights, p)
         out = weights @ v
         if average_attn_weights:
             weights = weights.mean(dim=1)
         if not batched:
             weights = weights.squeeze(0)
     else:
-        out = scaled_dot_product_attention(q, k, v, attn_mask, p, is_causal)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask, p, is_causal)
     out = out.permute(2, 0, 1, 3).reshape(tgt_len, bsz, embed_dim)
-    out = linear(out, out_proj_weight, out_proj_bias)
+    out = F.linear(out, out_proj_weight, out_proj_bias)
     return (out if batched else out.squeeze(1)), weights

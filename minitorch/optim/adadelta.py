@@ -96,7 +96,7 @@ class Adadelta(Optimizer):
         }
         fused = self._fused_call(group, "adadelta_step")
         if fused is not None:
-            fused(*columns(entries, "step", "square_avg", "acc_delta"), **options)
+            fused(*columns(entries, "step", "square_avg", "acc_delta"), *options.values())
         else:
             for p, g, state in entries:
                 _update(p, g, state, **options)

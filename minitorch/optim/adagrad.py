@@ -111,7 +111,7 @@ class Adagrad(Optimizer):
         }
         fused = self._fused_call(group, "adagrad_step")
         if fused is not None:
-            fused(*columns(entries, "step", "sum"), **options)
+            fused(*columns(entries, "step", "sum"), *options.values())
         else:
             for p, g, state in entries:
                 _update(p, g, state, **options)

@@ -124,7 +124,7 @@ class Adam(Optimizer):
         if fused is not None:
             names = ["step", "exp_avg", "exp_avg_sq"]
             extra = columns(entries, "max_exp_avg_sq")[2:] if group["amsgrad"] else [[]]
-            fused(*columns(entries, *names), *extra, **options)
+            fused(*columns(entries, *names), *extra, *options.values())
         else:
             for p, g, state in entries:
                 _update(p, g, state, **options)

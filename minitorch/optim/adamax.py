@@ -97,7 +97,7 @@ class Adamax(Optimizer):
         }
         fused = self._fused_call(group, "adamax_step")
         if fused is not None:
-            fused(*columns(entries, "step", "exp_avg", "exp_inf"), **options)
+            fused(*columns(entries, "step", "exp_avg", "exp_inf"), *options.values())
         else:
             for p, g, state in entries:
                 _update(p, g, state, **options)

@@ -125,7 +125,9 @@ class NAdam(Optimizer):
         }
         fused = self._fused_call(group, "nadam_step")
         if fused is not None:
-            fused(*columns(entries, "step", "mu_product", "exp_avg", "exp_avg_sq"), **options)
+            fused(
+                *columns(entries, "step", "mu_product", "exp_avg", "exp_avg_sq"), *options.values()
+            )
         else:
             for p, g, state in entries:
                 _update(p, g, state, **options)

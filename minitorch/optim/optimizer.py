@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 
-from .. import _C
+from .._load import _C
 from ..autograd import enable_grad, no_grad
-from ..nn.modules.module import RemovableHandle
 from ..tensor import Tensor
+from ._hooks import (
+    HOOK_TABLES,
+    OptimizerHooks,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+    run_step_with_hooks,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,18 +26,6 @@ __all__ = [
     "register_optimizer_step_pre_hook",
 ]
 
-_global_pre_hooks: OrderedDict[int, Any] = OrderedDict()
-_global_post_hooks: OrderedDict[int, Any] = OrderedDict()
-
-_HOOK_TABLES = (
-    "_optimizer_step_pre_hooks",
-    "_optimizer_step_post_hooks",
-    "_optimizer_state_dict_pre_hooks",
-    "_optimizer_state_dict_post_hooks",
-    "_optimizer_load_state_dict_pre_hooks",
-    "_optimizer_load_state_dict_post_hooks",
-)
-
 
 class _Required:
     """Stands for a value that a parameter group must give."""
@@ -43,52 +37,7 @@ class _Required:
 required = _Required()
 
 
-def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` before every step of every optimizer."""
-    return _add(_global_pre_hooks, hook)
-
-
-def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` after every step of every optimizer."""
-    return _add(_global_post_hooks, hook)
-
-
-def _add(
-    table: OrderedDict[int, Any], hook: Callable[..., Any], prepend: bool = False
-) -> RemovableHandle:
-    handle = RemovableHandle(table)
-    table[handle.id] = hook
-    if prepend:
-        table.move_to_end(handle.id, last=False)
-    return handle
-
-
-def _run_step_with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
-    """`step` with the optimizer's and the global hooks around it."""
-    import functools
-
-    @functools.wraps(step)
-    def wrapper(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        self._opt_called = True
-        for hook in (*_global_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
-            out = hook(self, args, kwargs)
-            if out is not None:
-                if not (isinstance(out, tuple) and len(out) == 2):
-                    raise RuntimeError(
-                        f"{step} must return None or a tuple of (new_args, new_kwargs), but got "
-                        f"{out}."
-                    )
-                args, kwargs = out
-        result = step(self, *args, **kwargs)
-        for hook in (*self._optimizer_step_post_hooks.values(), *_global_post_hooks.values()):
-            hook(self, args, kwargs)
-        return result
-
-    wrapper.hooked = True  # type: ignore[attr-defined]
-    return wrapper
-
-
-class Optimizer:
+class Optimizer(OptimizerHooks):
     """Base class of the optimizers.
 
     A subclass fills `_init_state` and `_update_group`, or overrides `step` altogether.
@@ -105,11 +54,11 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         self._opt_called = False
-        for name in _HOOK_TABLES:
+        for name in HOOK_TABLES:
             setattr(self, name, OrderedDict())
         cls = type(self)
         if not getattr(cls.step, "hooked", False):
-            cls.step = _run_step_with_hooks(cls.step)  # type: ignore[method-assign]
+            cls.step = run_step_with_hooks(cls.step)  # type: ignore[method-assign]
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or "
@@ -131,7 +80,7 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.__dict__.setdefault("_opt_called", False)
-        for name in _HOOK_TABLES:
+        for name in HOOK_TABLES:
             self.__dict__.setdefault(name, OrderedDict())
         for group in self.param_groups:
             for name, default in self.defaults.items():
@@ -146,40 +95,6 @@ class Optimizer:
                     text += f"    {key}: {group[key]}\n"
         return text + ")"
 
-    # Hooks.
-
-    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` before every step; it may return new arguments."""
-        return _add(self._optimizer_step_pre_hooks, hook)  # type: ignore[attr-defined]
-
-    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` after every step."""
-        return _add(self._optimizer_step_post_hooks, hook)  # type: ignore[attr-defined]
-
-    def register_state_dict_pre_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer)` before the state is collected."""
-        return _add(self._optimizer_state_dict_pre_hooks, hook, prepend)  # type: ignore[attr-defined]
-
-    def register_state_dict_post_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` after the state was collected."""
-        return _add(self._optimizer_state_dict_post_hooks, hook, prepend)  # type: ignore[attr-defined]
-
-    def register_load_state_dict_pre_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` before a state is loaded; it may return another."""
-        return _add(self._optimizer_load_state_dict_pre_hooks, hook, prepend)  # type: ignore[attr-defined]
-
-    def register_load_state_dict_post_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer)` after a state was loaded."""
-        return _add(self._optimizer_load_state_dict_post_hooks, hook, prepend)  # type: ignore[attr-defined]
-
     # State.
 
     def state_dict(self) -> dict[str, Any]:
@@ -188,7 +103,7 @@ class Optimizer:
         Returns:
             {"state": {number: state}, "param_groups": [options with "params": numbers]}.
         """
-        for hook in self._optimizer_state_dict_pre_hooks.values():  # type: ignore[attr-defined]
+        for hook in self._optimizer_state_dict_pre_hooks.values():
             hook(self)
         numbers: dict[int, int] = {}
         groups = []
@@ -200,7 +115,7 @@ class Optimizer:
             groups.append(packed)
         state = {(numbers[id(k)] if isinstance(k, Tensor) else k): v for k, v in self.state.items()}
         out = {"state": state, "param_groups": groups}
-        for hook in self._optimizer_state_dict_post_hooks.values():  # type: ignore[attr-defined]
+        for hook in self._optimizer_state_dict_post_hooks.values():
             replaced = hook(self, out)
             out = out if replaced is None else replaced
         return out
@@ -215,7 +130,7 @@ class Optimizer:
             ValueError: The number of groups, or of parameters in one, differs.
         """
         state_dict = dict(state_dict)
-        for hook in self._optimizer_load_state_dict_pre_hooks.values():  # type: ignore[attr-defined]
+        for hook in self._optimizer_load_state_dict_pre_hooks.values():
             replaced = hook(self, state_dict)
             state_dict = state_dict if replaced is None else replaced
         import copy
@@ -248,7 +163,7 @@ class Optimizer:
                 theirs["param_names"] = mine["param_names"]
             groups.append(theirs)
         self.__setstate__({"state": state, "param_groups": groups})
-        for hook in self._optimizer_load_state_dict_post_hooks.values():  # type: ignore[attr-defined]
+        for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -347,6 +262,8 @@ class Optimizer:
         Returns:
             What `closure` returned, or None.
         """
+        if type(self)._update_group is Optimizer._update_group:
+            raise NotImplementedError(f"{type(self).__name__} has no step()")
         loss = None
         if closure is not None:
             with enable_grad():
@@ -357,9 +274,11 @@ class Optimizer:
                 for p in group["params"]:
                     grad = p.grad
                     if grad is not None:
-                        state = self.state[p]
+                        state = self.state.get(p)
                         if not state:
-                            state.update(self._init_state(p, group))
+                            state = self._init_state(p, group)
+                            if state:
+                                self.state[p] = state
                         entries.append((p, grad, state))
                 if entries:
                     self._update_group(group, entries)

@@ -118,7 +118,7 @@ class RAdam(Optimizer):
         }
         fused = self._fused_call(group, "radam_step")
         if fused is not None:
-            fused(*columns(entries, "step", "exp_avg", "exp_avg_sq"), **options)
+            fused(*columns(entries, "step", "exp_avg", "exp_avg_sq"), *options.values())
         else:
             for p, g, state in entries:
                 _update(p, g, state, **options)

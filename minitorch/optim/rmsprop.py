@@ -123,7 +123,7 @@ class RMSprop(Optimizer):
         if fused is not None:
             averages = columns(entries, "grad_avg")[2] if group["centered"] else []
             buffers = columns(entries, "momentum_buffer")[2] if group["momentum"] > 0 else []
-            fused(*columns(entries, "step", "square_avg"), averages, buffers, **options)
+            fused(*columns(entries, "step", "square_avg"), averages, buffers, *options.values())
         else:
             for p, g, state in entries:
                 _update(p, g, state, **options)

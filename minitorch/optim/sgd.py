@@ -88,6 +88,9 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
+    def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        return {"momentum_buffer": None} if group["momentum"] != 0 else {}
+
     def _update_group(self, group: dict[str, Any], entries: list[Any]) -> None:
         options = {
             "lr": float(group["lr"]),
@@ -105,9 +108,9 @@ class SGD(Optimizer):
                 if state.get("momentum_buffer") is None:
                     _update(p, g, state, **options)
             if started:
-                fused(*columns(started, "momentum_buffer"), **options)
+                fused(*columns(started, "momentum_buffer"), *options.values())
         elif fused is not None:
-            fused(*columns(entries), [], **options)
+            fused(*columns(entries), [], *options.values())
         else:
             for p, g, state in entries:
                 _update(p, g, state, **options)

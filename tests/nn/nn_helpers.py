@@ -38,9 +38,7 @@ def close(mine, theirs, tol=2e-5):
     """Assert that two tensors agree in shape, dtype and values."""
     assert tuple(mine.shape) == tuple(theirs.shape)
     assert str(mine.dtype).split(".")[-1] == str(theirs.dtype).split(".")[-1]
-    np.testing.assert_allclose(
-        mine.detach().numpy(), theirs.detach().numpy(), rtol=tol, atol=tol
-    )
+    np.testing.assert_allclose(mine.detach().numpy(), theirs.detach().numpy(), rtol=tol, atol=tol)
 
 
 def compare_layers(mine, theirs, *inputs, tol=2e-5, call=None, **kwargs):

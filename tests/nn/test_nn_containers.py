@@ -46,7 +46,7 @@ def test_module_list():
     del net[0]
     assert list(net._modules) == ["0", "1", "2", "3", "4"]
     assert type(net.pop(4)) is nn.Tanh
-    assert len(nn.ModuleList([nn.ReLU()]) + [nn.ReLU()]) == 2
+    assert len(nn.ModuleList([nn.ReLU()]).__add__([nn.ReLU()])) == 2
     assert len(list(net.parameters())) == 6
     with pytest.raises(NotImplementedError):
         net(1)

@@ -107,8 +107,7 @@ def test_dropout_between_layers_only_while_training():
 
 def test_weights_by_layer():
     layer = mn.LSTM(3, 5, 2, bidirectional=True)
-    names = [[n for n in group] for group in layer._all_weights]
-    assert names == tn.LSTM(3, 5, 2, bidirectional=True)._all_weights
+    assert layer._all_weights == tn.LSTM(3, 5, 2, bidirectional=True)._all_weights
     assert layer.all_weights[1][0] is layer.weight_ih_l0_reverse
     layer.flatten_parameters()
 

@@ -55,9 +55,7 @@ def test_self_attention_and_masks(need_weights):
         def call(m, a, **k):
             return m(a, a, a, **k)
 
-        compare_layers(
-            mine, theirs, x(L, N, E), need_weights=need_weights, call=call, **masks
-        )
+        compare_layers(mine, theirs, x(L, N, E), need_weights=need_weights, call=call, **masks)
 
 
 def test_attention_to_one_memory_and_without_batch():

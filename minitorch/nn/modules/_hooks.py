@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from ...autograd import Function, is_grad_enabled
+from ...autograd.hooks import RemovableHandle
 from ...tensor import Tensor
 
 TYPE_CHECKING = False
@@ -13,39 +14,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class RemovableHandle:
-    """Removes one hook again; also a context manager that removes it on exit.
-
-    Args:
-        hooks_dict: The dictionary that holds the hook under this handle's `id`.
-        extra_dict: One dictionary, or a list of them, that may hold the same `id`.
-    """
-
-    next_id = 0
-
-    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
-        extra = extra_dict if isinstance(extra_dict, (list, tuple)) else (extra_dict,)
-        self.dicts = (hooks_dict, *(d for d in extra if d is not None))
-        self.id = RemovableHandle.next_id
-        RemovableHandle.next_id += 1
-
-    def remove(self) -> None:
-        """Take the hook out; a second call does nothing."""
-        for hooks in self.dicts:
-            hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
-
-
 # Hooks for every module. One table, so that a call without hooks tests one name.
 # id -> (kind, hook, with_kwargs, always_call)
-_global_hooks: dict[int, tuple[str, Callable[..., Any], bool, bool]] = {}
+_global_hooks: OrderedDict[int, tuple[str, Callable[..., Any], bool, bool]] = OrderedDict()
 # Hooks called when a parameter, buffer or submodule is registered: id -> (kind, hook)
-_registration_hooks: dict[int, tuple[str, Callable[..., Any]]] = {}
+_registration_hooks: OrderedDict[int, tuple[str, Callable[..., Any]]] = OrderedDict()
 
 
 def _add_global(
@@ -122,7 +95,7 @@ class HookMixin:
     _forward_pre_hooks_with_kwargs: OrderedDict[int, bool]
     _backward_hooks: OrderedDict[int, Callable[..., Any]]
     _backward_pre_hooks: OrderedDict[int, Callable[..., Any]]
-    # True once a hook of this module was registered: `__call__` then takes the slow path.
+    # Set on the instance once a hook is registered: `__call__` then takes the slow path.
     _hooked = False
 
     def register_forward_pre_hook(
@@ -207,6 +180,18 @@ class HookMixin:
         return handle
 
     register_backward_hook = register_full_backward_hook
+
+    def _has_hooks(self) -> bool:
+        """Whether a hook is left; forgets that there ever were any otherwise."""
+        if (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+        ):
+            return True
+        self.__dict__.pop("_hooked", None)
+        return False
 
     def _call_hooked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """`forward` with all hooks around it."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict, namedtuple
 
 from ...autograd import no_grad
+from ...autograd.hooks import RemovableHandle
 from ...tensor import Tensor
 from ..parameter import Parameter, is_lazy
-from ._hooks import RemovableHandle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class StateDictMixin:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Any]
     _non_persistent_buffers_set: set[str]
-    _state_dict_hooks: dict[int, Any]
-    _state_dict_pre_hooks: dict[int, Any]
-    _load_state_dict_pre_hooks: dict[int, Any]
-    _load_state_dict_post_hooks: dict[int, Any]
+    _state_dict_hooks: OrderedDict[int, Any]
+    _state_dict_pre_hooks: OrderedDict[int, Any]
+    _load_state_dict_pre_hooks: OrderedDict[int, Any]
+    _load_state_dict_post_hooks: OrderedDict[int, Any]
 
     def get_extra_state(self) -> Any:
         """What `state_dict` stores besides tensors; override together with `set_extra_state`."""
@@ -290,7 +290,7 @@ def _quoted(keys: list[str]) -> str:
     return ", ".join(f'"{k}"' for k in keys)
 
 
-def _register(table: dict[int, Any], entry: Any) -> RemovableHandle:
+def _register(table: OrderedDict[int, Any], entry: Any) -> RemovableHandle:
     handle = RemovableHandle(table)
     table[handle.id] = entry
     return handle

@@ -34,6 +34,7 @@ class _ConvNd(Module):
     """
 
     _dims = 0
+    _function = ""
 
     def __init__(
         self,
@@ -169,7 +170,7 @@ class _Conv(_ConvNd):
         )
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        conv = _CONV[self._dims]
+        conv = getattr(F, self._function)
         if self.padding_mode != "zeros":
             input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             return conv(input, weight, bias, self.stride, 0, self.dilation, self.groups)
@@ -197,6 +198,7 @@ class Conv1d(_Conv):
     """
 
     _dims = 1
+    _function = "conv1d"
 
 
 class Conv2d(_Conv):
@@ -204,6 +206,7 @@ class Conv2d(_Conv):
     `kernel_size`, `stride`, `padding` and `dilation` an int or a pair."""
 
     _dims = 2
+    _function = "conv2d"
 
 
 class Conv3d(_Conv):
@@ -211,6 +214,7 @@ class Conv3d(_Conv):
     `kernel_size`, `stride`, `padding` and `dilation` an int or a triple."""
 
     _dims = 3
+    _function = "conv3d"
 
 
 class _ConvTransposeNd(_ConvNd):
@@ -281,7 +285,7 @@ class _ConvTransposeNd(_ConvNd):
         return tuple(extra)
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
-        return _CONV_TRANSPOSE[self._dims](
+        return getattr(F, self._function)(
             input,
             self.weight,
             self.bias,
@@ -312,20 +316,18 @@ class ConvTranspose1d(_ConvTransposeNd):
     """
 
     _dims = 1
+    _function = "conv_transpose1d"
 
 
 class ConvTranspose2d(_ConvTransposeNd):
     """Transposed convolution over (N, C_in, H, W); arguments as in `ConvTranspose1d`."""
 
     _dims = 2
+    _function = "conv_transpose2d"
 
 
 class ConvTranspose3d(_ConvTransposeNd):
     """Transposed convolution over (N, C_in, D, H, W); arguments as in `ConvTranspose1d`."""
 
     _dims = 3
-
-
-# By name at call time would cost a dictionary look-up and a string per call.
-_CONV = (None, F.conv1d, F.conv2d, F.conv3d)
-_CONV_TRANSPOSE = (None, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
+    _function = "conv_transpose3d"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from ..._load import _C
+from ...autograd.hooks import RemovableHandle
 from ...tensor import Tensor
 from ..parameter import Buffer, Parameter
 from ._convert import ConvertMixin
 from ._hooks import (
     HookMixin,
-    RemovableHandle,
     _global_hooks,
     _registration_hooks,
     register_module_backward_hook,
@@ -47,16 +48,12 @@ __all__ = [
     "register_module_parameter_registration_hook",
 ]
 
-_PLAIN_DICTS = (
-    "_parameters",
-    "_buffers",
-    "_modules",
+_CONTENTS = ("_parameters", "_buffers", "_modules")
+_HOOKS = (
     "_state_dict_hooks",
     "_state_dict_pre_hooks",
     "_load_state_dict_pre_hooks",
     "_load_state_dict_post_hooks",
-)
-_ORDERED_DICTS = (
     "_backward_pre_hooks",
     "_backward_hooks",
     "_forward_hooks",
@@ -89,13 +86,17 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
         # The dictionary itself: Module.__setattr__ needs these entries to exist already.
         state = self.__dict__
         state["training"] = True
-        for name in _PLAIN_DICTS:
+        for name in _CONTENTS:
             state[name] = {}
         state["_non_persistent_buffers_set"] = set()
-        for name in _ORDERED_DICTS:
+        for name in _HOOKS:
             state[name] = OrderedDict()
         if self.call_super_init:
             super().__init__(*args, **kwargs)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _C.use_fast_slots(cls)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every subclass overrides this."""
@@ -104,7 +105,7 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooked or _global_hooks:
+        if _global_hooks or (self._hooked and self._has_hooks()):
             return self._call_hooked(args, kwargs)
         return self.forward(*args, **kwargs)
 
@@ -199,9 +200,9 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        for name in _PLAIN_DICTS:
+        for name in _CONTENTS:
             self.__dict__.setdefault(name, {})
-        for name in _ORDERED_DICTS:
+        for name in _HOOKS:
             self.__dict__.setdefault(name, OrderedDict())
         self.__dict__.setdefault("_non_persistent_buffers_set", set())
 
@@ -344,6 +345,11 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
             return f"{self._get_name()}({extra})"
         body = "\n  ".join(extra_lines + child_lines)
         return f"{self._get_name()}(\n  {body}\n)"
+
+
+# Attribute access and calls in C, where a class doesn't define its own; csrc/python/module_type.cpp.
+_C.register_module(Module, _global_hooks)
+_C.use_fast_slots(Module)
 
 
 def _indent(text: str) -> str:

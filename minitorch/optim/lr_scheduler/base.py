@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LRScheduler"]
 
-EPOCH_DEPRECATION_WARNING = (
-    "The epoch parameter of `scheduler.step()` is deprecated: call `scheduler.step()` once per epoch."
-)
+EPOCH_DEPRECATION_WARNING = "The epoch parameter of `scheduler.step()` is deprecated: call `scheduler.step()` once per epoch."
 
 
 def copied(value: Any) -> Any:
@@ -54,6 +52,7 @@ class LRScheduler:
     """
 
     _get_lr_called_within_step = False
+    # True during the step that a scheduler takes when it is made, which changes no rate.
     _is_initial = False
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:

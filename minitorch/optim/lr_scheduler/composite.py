@@ -115,9 +115,12 @@ def _start(scheduler: Any) -> None:
 
 
 def _undo_step(scheduler: Any) -> None:
-    for inner in getattr(scheduler, "_schedulers", ()):
-        _undo_step(inner)
-    scheduler.last_epoch -= 1
+    inner = getattr(scheduler, "_schedulers", None)
+    if inner is None:
+        scheduler.last_epoch -= 1
+    else:
+        for s in inner:
+            _undo_step(s)
 
 
 class ChainedScheduler(LRScheduler):
@@ -131,12 +134,13 @@ class ChainedScheduler(LRScheduler):
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
     ) -> None:
-        if optimizer is None and len(schedulers) > 0:
-            optimizer = schedulers[0].optimizer
-        _check(type(self).__name__, schedulers, optimizer)
+        own: Any = optimizer
+        if own is None and len(schedulers) > 0:
+            own = getattr(schedulers[0], "optimizer", None)
+        _check(type(self).__name__, schedulers, own)
         self._schedulers = schedulers
-        self.optimizer = optimizer
-        self._last_lr = [copied(g["lr"]) for g in optimizer.param_groups]
+        self.optimizer = own
+        self._last_lr = [copied(g["lr"]) for g in own.param_groups]
 
     def step(self) -> None:  # type: ignore[override]
         """Step every scheduler."""

@@ -77,10 +77,10 @@ class MultiplicativeLR(LambdaLR):
 
     def get_lr(self) -> list[Any]:
         """lr * lr_lambda(epoch)."""
-        if self.last_epoch > 0:
-            pairs = zip(self.lr_lambdas, self._current(), strict=True)
-            return [lr * fn(self.last_epoch) for fn, lr in pairs]
-        return self._current()
+        if self._is_initial:
+            return self._current()
+        pairs = zip(self.lr_lambdas, self._current(), strict=True)
+        return [lr * fn(self.last_epoch) for fn, lr in pairs]
 
 
 class StepLR(LRScheduler):
@@ -192,7 +192,7 @@ class LinearLR(LRScheduler):
         """lr times the ratio of this epoch's factor to the last one's."""
         if self.last_epoch == 0:
             return [lr * self.start_factor for lr in self._current()]
-        if self.last_epoch > self.total_iters:
+        if self._is_initial or self.last_epoch > self.total_iters:
             return self._current()
         rise = self.end_factor - self.start_factor
         before = self.total_iters * self.start_factor + (self.last_epoch - 1) * rise
@@ -213,7 +213,7 @@ class ExponentialLR(LRScheduler):
 
     def get_lr(self) -> list[Any]:
         """lr * gamma."""
-        if self.last_epoch == 0:
+        if self._is_initial:
             return self._current()
         return [lr * self.gamma for lr in self._current()]
 
@@ -233,7 +233,7 @@ class PolynomialLR(LRScheduler):
 
     def get_lr(self) -> list[Any]:
         """lr times the ratio of this epoch's value to the last one's."""
-        if self.last_epoch == 0 or self.last_epoch > self.total_iters:
+        if self._is_initial or self.last_epoch > self.total_iters:
             return self._current()
         now = 1.0 - self.last_epoch / self.total_iters
         before = 1.0 - (self.last_epoch - 1) / self.total_iters

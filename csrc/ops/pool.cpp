@@ -1,0 +1,289 @@
+#include "ops/pool.h"
+
+#include <cstring>
+
+#include "ops/dispatch.h"
+
+namespace mt {
+namespace {
+
+// Names of a family for 1, 2 and 3 dims.
+using Names = const char* const[3];
+constexpr Names kMaxPool = {"max_pool1d", "max_pool2d", "max_pool3d"};
+constexpr Names kAvgPool = {"avg_pool1d", "avg_pool2d", "avg_pool3d"};
+constexpr Names kAdaptiveAvg = {"adaptive_avg_pool1d", "adaptive_avg_pool2d",
+                                "adaptive_avg_pool3d"};
+constexpr Names kAdaptiveMax = {"adaptive_max_pool1d", "adaptive_max_pool2d",
+                                "adaptive_max_pool3d"};
+
+// An int or one per dim; None and () mean `fallback`.
+Dims spatial(py::handle value, int nd, const Dims* fallback, const char* op,
+             const char* argument) {
+  if (fallback && (value.is_none() || (PySequence_Check(value.ptr()) && py::len(value) == 0)))
+    return *fallback;
+  Dims dims = FromPython<Dims>::get(value.ptr());
+  if (dims.n == 1 && nd > 1) dims = Dims{dims[0], dims[0], dims[0]}, dims.n = nd;
+  MT_CHECK(dims.n == nd, op, "(): ", argument, " must either be a single int, or a tuple of ", nd,
+           " ints, but got ", dims);
+  return dims;
+}
+
+int64_t lead_of(const Tensor& x, int nd) {
+  int64_t planes = 1;
+  for (int i = 0; i < x.dim() - nd; i++) planes *= x.size(i);
+  return planes;
+}
+
+PoolParams blank(const Tensor& x, int nd) {
+  PoolParams p = {};
+  p.planes = lead_of(x, nd);
+  for (int d = 0; d < 3; d++) p.in[d] = p.kernel[d] = p.out[d] = p.stride[d] = p.dilation[d] = 1;
+  for (int i = 0; i < nd; i++) p.in[3 - nd + i] = x.size(x.dim() - nd + i);
+  return p;
+}
+
+void check_input(const Tensor& x, int nd, const char* op) {
+  bool filled = x.dim() == nd + 1 || x.dim() == nd + 2;
+  for (int i = x.dim() == nd + 2 ? 1 : 0; i < x.dim(); i++) filled = filled && x.size(i) > 0;
+  MT_CHECK(filled, op, "(): Expected ", nd + 1, "D or ", nd + 2,
+           "D (batch mode) tensor with optional 0 dim batch size for input, but got: ", x.sizes());
+  MT_CHECK_KIND(ErrorKind::NotImplemented, x.dtype() != DType::Bool, op,
+                "(): not implemented for 'Bool'");
+}
+
+Dims result_sizes(const Tensor& x, const PoolParams& p, int nd) {
+  Dims sizes = x.sizes();
+  for (int i = 0; i < nd; i++) sizes[x.dim() - nd + i] = p.out[3 - nd + i];
+  return sizes;
+}
+
+PoolParams window_params(const Tensor& x, py::handle kernel, py::handle stride, py::handle padding,
+                         py::handle dilation, bool ceil_mode, int nd, const char* op) {
+  check_input(x, nd, op);
+  PoolParams p = blank(x, nd);
+  const Dims k = spatial(kernel, nd, nullptr, op, "kernel_size");
+  const Dims s = spatial(stride, nd, &k, op, "stride");
+  const Dims a = spatial(padding, nd, nullptr, op, "padding");
+  const Dims l = spatial(dilation, nd, nullptr, op, "dilation");
+  for (int i = 0; i < nd; i++) {
+    const int d = 3 - nd + i;
+    MT_CHECK(k[i] > 0, op, "(): kernel_size should be greater than zero, but got ", k);
+    MT_CHECK(s[i] > 0, op, "(): stride should be greater than zero, but got ", s);
+    MT_CHECK(l[i] > 0, op, "(): dilation should be greater than zero, but got ", l);
+    MT_CHECK(a[i] >= 0, op, "(): pad must be non-negative, but got pad: ", a);
+    const int64_t reach = l[i] * (k[i] - 1) + 1;
+    MT_CHECK(a[i] <= reach / 2, op, "(): pad should be at most half of effective kernel size, but got pad=",
+             a[i], ", kernel_size=", k[i], " and dilation=", l[i]);
+    const int64_t room = p.in[d] + 2 * a[i] - reach + (ceil_mode ? s[i] - 1 : 0);
+    p.out[d] = room < 0 ? 0 : room / s[i] + 1;
+    // The last window must start inside of the input or its leading padding.
+    if (ceil_mode && (p.out[d] - 1) * s[i] >= p.in[d] + a[i]) p.out[d]--;
+    p.kernel[d] = k[i], p.stride[d] = s[i], p.padding[d] = a[i], p.dilation[d] = l[i];
+  }
+  for (int d = 3 - nd; d < 3; d++)
+    MT_CHECK(p.out[d] > 0, op, "(): Given input size: ", x.sizes(), ", calculated output size: ",
+             Dims(p.out + 3 - nd, nd), ". Output size is too small (kernel_size ", k, ")");
+  return p;
+}
+
+DType max_type(DType t) {
+  return !is_floating(t) ? DType::Int64 : t == DType::Float64 ? t : DType::Float32;
+}
+DType avg_type(DType t) {
+  return !is_floating(t) || t == DType::Float64 ? DType::Float64 : DType::Float32;
+}
+Tensor operand(const Tensor& x, DType compute) { return contiguous(to_dtype(x, compute)); }
+
+void check_gradient(const Tensor& dy, const PoolParams& p, const Tensor& like, int nd,
+                    const char* op) {
+  MT_CHECK(dy.sizes() == result_sizes(like, p, nd), op, "(): gradient of shape ", dy.sizes(),
+           " does not fit input ", like.sizes());
+}
+
+std::tuple<Tensor, Tensor> max_pool(const Tensor& x, py::handle kernel, py::handle stride,
+                                    py::handle padding, py::handle dilation, bool ceil_mode,
+                                    bool return_indices, int nd) {
+  const PoolParams p = window_params(x, kernel, stride, padding, dilation, ceil_mode, nd,
+                                     kMaxPool[nd - 1]);
+  const PoolIndex kind = return_indices                                ? PoolIndex::place
+                         : !(x.requires_grad() && grad_mode.enabled)   ? PoolIndex::none
+                         : p.taps() <= 256                             ? PoolIndex::tap
+                                                                       : PoolIndex::place;
+  const DType t = max_type(x.dtype());
+  const Tensor xc = operand(x, t);
+  const Dims sizes = result_sizes(x, p, nd);
+  Tensor y = empty(sizes, t, x.device()), index;
+  if (kind != PoolIndex::none)
+    index = empty(sizes, kind == PoolIndex::tap ? DType::UInt8 : DType::Int64, x.device());
+  if (y.numel())
+    MT_DISPATCH_CPU(x.device(), x.numel(), max_pool_forward, t, p, xc.data(), y.data(), kind,
+                    index ? index.data() : nullptr);
+  return {to_dtype(y, x.dtype()), index};
+}
+
+// `like` has the input's sizes.
+Tensor max_pool_backward(const Tensor& dy, const Tensor& index, const Tensor& like,
+                         py::handle kernel, py::handle stride, py::handle padding,
+                         py::handle dilation, bool ceil_mode, int nd) {
+  const char* op = kMaxPool[nd - 1];
+  const PoolParams p = window_params(like, kernel, stride, padding, dilation, ceil_mode, nd, op);
+  check_gradient(dy, p, like, nd, op);
+  const DType t = avg_type(dy.dtype());
+  const Tensor g = operand(dy, t), at = contiguous(index);
+  Tensor dx = empty(like.sizes(), t, dy.device());
+  if (dx.numel())
+    MT_DISPATCH_CPU(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(),
+                    at.dtype() == DType::UInt8 ? PoolIndex::tap : PoolIndex::place, at.data(),
+                    dx.data());
+  return to_dtype(dx, dy.dtype());
+}
+
+// The remembered index as places in the plane, int64.
+Tensor max_pool_indices(const Tensor& index, const Tensor& like, py::handle kernel,
+                        py::handle stride, py::handle padding, py::handle dilation, bool ceil_mode,
+                        int nd) {
+  if (index.dtype() == DType::Int64) return index;
+  const PoolParams p = window_params(like, kernel, stride, padding, dilation, ceil_mode, nd,
+                                     kMaxPool[nd - 1]);
+  Tensor places = empty(index.sizes(), DType::Int64, index.device());
+  if (places.numel())
+    MT_DISPATCH_CPU(index.device(), index.numel(), max_pool_places, p, index.data<uint8_t>(),
+                    places.data<int64_t>());
+  return places;
+}
+
+PoolParams avg_params(const Tensor& x, py::handle kernel, py::handle stride, py::handle padding,
+                      bool ceil_mode, bool count_padding, py::handle divisor, int nd) {
+  const char* op = kAvgPool[nd - 1];
+  PoolParams p = window_params(x, kernel, stride, padding, py::int_(1), ceil_mode, nd, op);
+  p.count_padding = count_padding;
+  if (!divisor.is_none()) {
+    p.divisor = int_from_python(divisor.ptr());
+    MT_CHECK(p.divisor != 0, op, "(): divisor_override must not be zero");
+  }
+  return p;
+}
+
+Tensor avg_pool(const Tensor& x, py::handle kernel, py::handle stride, py::handle padding,
+                bool ceil_mode, bool count_padding, py::handle divisor, int nd) {
+  const PoolParams p = avg_params(x, kernel, stride, padding, ceil_mode, count_padding, divisor, nd);
+  const DType t = avg_type(x.dtype());
+  const Tensor xc = operand(x, t);
+  Tensor y = empty(result_sizes(x, p, nd), t, x.device());
+  if (y.numel())
+    MT_DISPATCH_CPU(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
+  return to_dtype(y, x.dtype());
+}
+
+Tensor avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handle kernel, py::handle stride,
+                         py::handle padding, bool ceil_mode, bool count_padding,
+                         py::handle divisor, int nd) {
+  const DType t = avg_type(dy.dtype());
+  Tensor dx = empty(sizes, t, dy.device());
+  const PoolParams p =
+      avg_params(dx, kernel, stride, padding, ceil_mode, count_padding, divisor, nd);
+  check_gradient(dy, p, dx, nd, kAvgPool[nd - 1]);
+  const Tensor g = operand(dy, t);
+  if (dx.numel())
+    MT_DISPATCH_CPU(dy.device(), dx.numel(), avg_pool_backward, t, p, g.data(), dx.data());
+  return to_dtype(dx, dy.dtype());
+}
+
+// An int or one per dim; None keeps the input's size.
+PoolParams adaptive_params(const Tensor& x, py::handle output, int nd, const char* op) {
+  check_input(x, nd, op);
+  PoolParams p = blank(x, nd);
+  const bool sequence = PySequence_Check(output.ptr());
+  MT_CHECK(!sequence || int(py::len(output)) == nd || py::len(output) == 1, op,
+           "(): expected output_size of ", nd, " ints");
+  for (int i = 0; i < nd; i++) {
+    const int d = 3 - nd + i;
+    py::object item = !sequence ? py::reinterpret_borrow<py::object>(output)
+                                : py::object(output[py::int_(py::len(output) == 1 ? 0 : i)]);
+    p.out[d] = item.is_none() ? p.in[d] : int_from_python(item.ptr());
+    MT_CHECK(p.out[d] >= 0, op, "(): elements of output_size must be greater than or equal to 0, but got ",
+             p.out[d]);
+  }
+  return p;
+}
+
+// Windows side by side are those of a plain average.
+bool as_plain_windows(PoolParams& p) {
+  if (p.out_size() <= 1) return false;
+  for (int d = 0; d < 3; d++)
+    if (p.in[d] % p.out[d] != 0) return false;
+  for (int d = 0; d < 3; d++) p.kernel[d] = p.stride[d] = p.in[d] / p.out[d];
+  return true;
+}
+
+Tensor adaptive_avg_pool(const Tensor& x, py::handle output, int nd) {
+  PoolParams p = adaptive_params(x, output, nd, kAdaptiveAvg[nd - 1]);
+  const DType t = avg_type(x.dtype());
+  const Tensor xc = operand(x, t);
+  Tensor y = empty(result_sizes(x, p, nd), t, x.device());
+  if (!y.numel()) return to_dtype(y, x.dtype());
+  if (as_plain_windows(p)) {
+    MT_DISPATCH_CPU(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
+  } else {
+    MT_DISPATCH_CPU(x.device(), x.numel(), adaptive_avg_pool_forward, t, p, xc.data(), y.data());
+  }
+  return to_dtype(y, x.dtype());
+}
+
+Tensor adaptive_avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handle output, int nd) {
+  const char* op = kAdaptiveAvg[nd - 1];
+  const DType t = avg_type(dy.dtype());
+  Tensor dx = empty(sizes, t, dy.device());
+  PoolParams p = adaptive_params(dx, output, nd, op);
+  check_gradient(dy, p, dx, nd, op);
+  const Tensor g = operand(dy, t);
+  if (!dy.numel()) {
+    if (dx.numel()) std::memset(dx.data(), 0, dx.nbytes());
+  } else if (as_plain_windows(p)) {
+    MT_DISPATCH_CPU(dy.device(), dx.numel(), avg_pool_backward, t, p, g.data(), dx.data());
+  } else {
+    MT_DISPATCH_CPU(dy.device(), dx.numel(), adaptive_avg_pool_backward, t, p, g.data(), dx.data());
+  }
+  return to_dtype(dx, dy.dtype());
+}
+
+std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, py::handle output, int nd) {
+  const PoolParams p = adaptive_params(x, output, nd, kAdaptiveMax[nd - 1]);
+  const DType t = avg_type(x.dtype());
+  const Tensor xc = operand(x, t);
+  const Dims sizes = result_sizes(x, p, nd);
+  Tensor y = empty(sizes, t, x.device()), index = empty(sizes, DType::Int64, x.device());
+  if (y.numel())
+    MT_DISPATCH_CPU(x.device(), x.numel(), adaptive_max_pool_forward, t, p, xc.data(), y.data(),
+                    index.data<int64_t>());
+  return {to_dtype(y, x.dtype()), index};
+}
+
+// dx of an input of the given sizes from places in its planes: any kind of maximum.
+Tensor max_places_backward(const Tensor& dy, const Tensor& index, const Dims& sizes, int nd) {
+  const DType t = avg_type(dy.dtype());
+  const Tensor g = operand(dy, t), at = contiguous(index);
+  Tensor dx = empty(sizes, t, dy.device());
+  PoolParams p = blank(dx, nd);
+  for (int i = 0; i < nd; i++) p.out[3 - nd + i] = dy.size(dy.dim() - nd + i);
+  if (dx.numel())
+    MT_DISPATCH_CPU(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(), PoolIndex::place,
+                    at.data(), dx.data());
+  return to_dtype(dx, dy.dtype());
+}
+
+}  // namespace
+
+MT_BIND(pool) {
+  def_op<&max_pool>(m, "max_pool");
+  def_raw<&max_pool_backward>(m, "max_pool_backward");
+  def_plain<&max_pool_indices>(m, "max_pool_indices");
+  def_op<&avg_pool>(m, "avg_pool");
+  def_op<&avg_pool_backward>(m, "avg_pool_backward");
+  def_op<&adaptive_avg_pool>(m, "adaptive_avg_pool");
+  def_op<&adaptive_avg_pool_backward>(m, "adaptive_avg_pool_backward");
+  def_op<&adaptive_max_pool>(m, "adaptive_max_pool");
+  def_raw<&max_places_backward>(m, "max_places_backward");
+}
+
+}  // namespace mt
