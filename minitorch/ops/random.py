@@ -5,7 +5,8 @@ from __future__ import annotations
 from .. import dtypes
 from .. import random as _random
 from .._load import _C
-from ._register import FUNCTIONS, function, write_out
+from ._register import FUNCTIONS, function
+from .create import finish, sizes_of
 
 _Tensor = _C.TensorBase
 _default = _random.default_generator
@@ -34,21 +35,6 @@ def _reserve(t, generator):
 # --- new tensors
 
 
-def _size(args, name):
-    """*size: ints, or one sequence of them."""
-    if len(args) == 1 and not hasattr(args[0], "__index__"):
-        return tuple(args[0])
-    return args
-
-
-def _finish(t, requires_grad, out, name):
-    if out is not None:
-        return write_out(out, t, name)
-    if requires_grad:
-        t.requires_grad = True
-    return t
-
-
 def _sampled(name, fill, doc):
     def f(*size, generator=None, names=None, out=None, dtype=None, layout=None, device=None,
           requires_grad=False, pin_memory=False, **kwargs):  # fmt: skip
@@ -57,15 +43,15 @@ def _sampled(name, fill, doc):
             raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(kwargs))!r}")
         if dtype is None:
             dtype = out.dtype if out is not None else dtypes._default_dtype
-        t = _C.empty(_size(size, name) if isinstance(size, tuple) else tuple(size), dtype, device)
+        t = _C.empty(sizes_of(size) if isinstance(size, tuple) else tuple(size), dtype, device)
         fill(t, 0.0, 1.0, *_reserve(t, generator))
-        return _finish(t, requires_grad, out, name)
+        return finish(t, requires_grad, out, name)
 
     def like(input, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False,
              memory_format=None):  # fmt: skip
         t = FUNCTIONS["empty_like"](input, dtype=dtype, device=device)
         fill(t, 0.0, 1.0, *_reserve(t, generator))
-        return _finish(t, requires_grad, None, name)
+        return finish(t, requires_grad)
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc + "\n\n    Args:\n        size: sizes, as arguments or a sequence.\n        generator: where the numbers come from."
@@ -129,7 +115,7 @@ def randint(
     _fits("random_", low, high, dtype)
     t = _C.empty(tuple(size), dtype, device)
     _C.random_(t, low, high, *_reserve_integers(t, low, high, generator))
-    return _finish(t, requires_grad, out, "randint")
+    return finish(t, requires_grad, out, "randint")
 
 
 @function
@@ -143,7 +129,7 @@ def randint_like(input, low=0, high=None, *, dtype=None, device=None, requires_g
     t = FUNCTIONS["empty_like"](input, dtype=dtype, device=device)
     _fits("random_", low, high, t.dtype)
     _C.random_(t, low, high, *_reserve_integers(t, low, high, None))
-    return _finish(t, requires_grad, None, "randint_like")
+    return finish(t, requires_grad)
 
 
 @function
@@ -156,7 +142,7 @@ def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=Non
         if not dtype.is_floating_point and n - 1 > dtypes.iinfo(dtype).max:
             raise RuntimeError(f"randperm(): n={n} is too large for {dtype}")
         t = t.to(dtype)
-    return _finish(t, requires_grad, out, "randperm")
+    return finish(t, requires_grad, out, "randperm")
 
 
 @function
@@ -172,7 +158,7 @@ def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, de
         t = _C.empty(tuple(size), dtype or dtypes._default_dtype, device)
         _check_std(std)
         _C.normal_(t, mean, std, *_reserve(t, generator))
-        return _finish(t, requires_grad, out, "normal")
+        return finish(t, requires_grad, out, "normal")
     tensors = [v for v in (mean, std) if isinstance(v, _Tensor)]
     if not tensors:
         raise TypeError("normal(): expected a tensor of means or deviations, or size=")
@@ -185,7 +171,7 @@ def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, de
     shape = _C.add(mean, std).shape if len(tensors) == 2 else tensors[0].shape
     z = _C.empty(shape, tensors[0].dtype, tensors[0].device)
     _C.normal_(z, 0.0, 1.0, *_reserve(z, generator))
-    return _finish(z * std + mean, False, out, "normal")
+    return finish(z * std + mean, False, out, "normal")
 
 
 def _check_std(std):
