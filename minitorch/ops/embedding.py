@@ -136,3 +136,94 @@ def one_hot(tensor, num_classes=-1):
     if tensor.numel():
         _C.scatter_(y, -1, tensor.unsqueeze(-1), 1, "set", "one_hot")
     return y
+
+
+@functional
+def embedding_bag(
+    input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode="mean",
+    sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None,
+):  # fmt: skip
+    """Sums, means or maxima of bags of rows of weight.
+
+    Args:
+        input: (bags, n) indices, or (n,) indices with the bags' starts in `offsets`.
+        weight: (rows, width).
+        offsets: (bags,), the first one 0; with include_last_offset one more, the end.
+        mode: "sum", "mean" or "max"; an empty bag gives zeros.
+        per_sample_weights: a factor per index, for "sum".
+        padding_idx: an index that takes no part.
+        max_norm, norm_type, scale_grad_by_freq, sparse: as in embedding.
+
+    Returns:
+        (bags, width)
+    """
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    if per_sample_weights is not None:
+        if mode != "sum":
+            raise NotImplementedError(
+                "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "
+                f"mode='sum' (got mode='{mode}')."
+            )
+        if per_sample_weights.shape != input.shape:
+            raise ValueError(
+                f"embedding_bag: If per_sample_weights ({tuple(per_sample_weights.shape)}) is not None, then it "
+                f"must have the same shape as the input ({tuple(input.shape)})"
+            )
+    bag, bags = _bags(input, offsets, include_last_offset)
+    input = input.reshape(-1)
+    rows = embedding(
+        input, weight, padding_idx, max_norm, float(norm_type), scale_grad_by_freq and mode != "max"
+    )
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.reshape(-1, 1)
+    if padding_idx is not None:
+        kept = _C.nonzero(input != _padding(padding_idx, weight.shape[0], "embedding_bag")).reshape(
+            -1
+        )
+        bag, rows = bag.index_select(0, kept), rows.index_select(0, kept)
+    out = _C.full((bags, weight.shape[1]), 0, weight.dtype, weight.device)
+    if mode == "max":
+        where = bag.unsqueeze(1).expand(rows.shape)
+        return out.scatter_reduce(0, where, rows, "amax", include_self=False)
+    out = out.index_add(0, bag, rows)
+    if mode == "sum":
+        return out
+    counts = _C.full((bags,), 0, weight.dtype, weight.device)
+    _C.index_write_(
+        counts, 0, bag, _C.full(bag.shape, 1, weight.dtype, None), "add", "embedding_bag"
+    )
+    return out / counts.masked_fill(counts == 0, 1).unsqueeze(1)
+
+
+def _bags(input, offsets, include_last_offset):
+    """The bag of every index, and the number of bags."""
+    if input.dim() == 2:
+        if offsets is not None:
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch"
+            )
+        bags, n = input.shape
+        return _C.arange(0, bags, 1, _C.int64, None).repeat_interleave(n), bags
+    if input.dim() != 1:
+        raise ValueError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}"
+        )
+    if offsets is None:
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    if offsets.dim() != 1:
+        raise ValueError("offsets has to be a 1D Tensor")
+    starts = offsets.tolist()
+    n = input.shape[0]
+    if starts and starts[0] != 0:
+        raise ValueError(f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
+                         f"position 0. However, got {starts[0]}")  # fmt: skip
+    ends = starts[1:] if include_last_offset else [*starts[1:], n]
+    lengths = [b - a for a, b in zip(starts, ends)]
+    if any(k < 0 for k in lengths) or (ends and ends[-1] > n):
+        raise ValueError(f"offsets {starts} do not cut {n} indices into bags")
+    counts = _C.from_sequence(lengths, _C.int64, _C.float32)
+    bag = _C.repeat_places(counts, -1)
+    if bag.shape[0] != n:
+        raise ValueError(f"offsets {starts} do not cover {n} indices")
+    return bag, len(lengths)
