@@ -10,12 +10,13 @@ struct Plan : PadPlan {
   std::vector<int64_t> places[kMaxPadDims];
 };
 
-// The place in a dim of n elements that stands at `i` (which may be outside), or -1.
-int64_t place(const std::string& mode, int64_t i, int64_t n) {
+// The place in a dim of n elements that stands at `i` (which may be outside), or -1. A circle is made
+// of what negative padding has left: [begin, end).
+int64_t place(const std::string& mode, int64_t i, int64_t n, int64_t begin, int64_t end) {
   if (i >= 0 && i < n) return i;
   if (mode == "reflect") return i < 0 ? -i : 2 * (n - 1) - i;
   if (mode == "replicate") return i < 0 ? 0 : n - 1;
-  if (mode == "circular") return i < 0 ? i + n : i - n;
+  if (mode == "circular") return i < 0 ? i + end : i - n + begin;
   return -1;
 }
 
@@ -27,7 +28,8 @@ void check_dim(const std::string& mode, int64_t before, int64_t after, int64_t n
              "dimension, but got: padding (", before, ", ", after, ") at dimension ", d, " of input ",
              x.sizes());
   if (mode == "circular")
-    MT_CHECK(before <= n && after <= n, "pad(): Padding value causes wrapping around more than once: (",
+    MT_CHECK(before <= n + std::min<int64_t>(after, 0) && after <= n + std::min<int64_t>(before, 0),
+             "pad(): Padding value causes wrapping around more than once: (",
              before, ", ", after, ") at dimension ", d, " of input ", x.sizes());
   if (mode == "replicate")
     MT_CHECK(n > 0 || (before <= 0 && after <= 0), "pad(): cannot replicate an empty dimension ", d,
@@ -60,7 +62,7 @@ void make_plan(const Tensor& x, const std::vector<int64_t>& pad, const std::stri
     p.last = std::max(std::min(before + n, size), p.first);
     if (before == 0 && after == 0) continue;
     p.places[k].resize(size_t(size));
-    for (int64_t i = 0; i < size; i++) p.places[k][size_t(i)] = place(mode, i - before, n);
+    for (int64_t i = 0; i < size; i++) p.places[k][size_t(i)] = place(mode, i - before, n, std::max<int64_t>(-before, 0), n + std::min<int64_t>(after, 0));
     p.map[k] = p.places[k].data();
   }
 }
