@@ -4,6 +4,10 @@
 #include "core/macros.h"
 #include "kernels/math.h"
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 namespace mt::cpu::MT_ISA::simd {
 
 #if defined(__AVX512F__)
@@ -27,14 +31,55 @@ template <class T> MT_INLINE Vec<T> load(const T* p) {
   return v;
 }
 template <class T> MT_INLINE void store(T* p, Vec<T> v) { __builtin_memcpy(p, &v, sizeof v); }
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// All ones in the lanes below n.
+template <class T> MT_INLINE auto lanes_below(int64_t n) {
+  if constexpr (sizeof(T) == 4) {
+    typedef int32_t Mask __attribute__((vector_size(32)));
+    return Mask{0, 1, 2, 3, 4, 5, 6, 7} < Mask{} + int32_t(n);
+  } else {
+    typedef int64_t Mask __attribute__((vector_size(32)));
+    return Mask{0, 1, 2, 3} < Mask{} + n;
+  }
+}
+#endif
 // The first n < kLanes elements, the other lanes `fill`.
 template <class T> MT_INLINE Vec<T> load_n(const T* p, int64_t n, T fill) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    return (Vec<T>)_mm512_mask_loadu_ps((__m512)set(fill), __mmask16((1u << n) - 1), p);
+  } else {
+    return (Vec<T>)_mm512_mask_loadu_pd((__m512d)set(fill), __mmask8((1u << n) - 1), p);
+  }
+#elif defined(__AVX2__)
+  const auto mask = lanes_below<T>(n);
+  if constexpr (sizeof(T) == 4) {
+    return mask ? (Vec<T>)_mm256_maskload_ps(p, (__m256i)mask) : set(fill);
+  } else {
+    return mask ? (Vec<T>)_mm256_maskload_pd(p, (__m256i)mask) : set(fill);
+  }
+#else
   Vec<T> v = set(fill);
   for (int64_t i = 0; i < n; i++) v[i] = p[i];
   return v;
+#endif
 }
 template <class T> MT_INLINE void store_n(T* p, Vec<T> v, int64_t n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), (__m512)v);
+  } else {
+    _mm512_mask_storeu_pd(p, __mmask8((1u << n) - 1), (__m512d)v);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    _mm256_maskstore_ps(p, (__m256i)lanes_below<T>(n), (__m256)v);
+  } else {
+    _mm256_maskstore_pd(p, (__m256i)lanes_below<T>(n), (__m256d)v);
+  }
+#else
   for (int64_t i = 0; i < n; i++) p[i] = v[i];
+#endif
 }
 
 template <class T> MT_INLINE Vec<T> max(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
@@ -84,10 +129,11 @@ MT_INLINE Vec<double> exp_nonpositive(Vec<double> x) {
   return y;
 }
 
-// The sum of f(i) over vectors of [0, n), f(i, n) -> the vector at i with n valid lanes; four sums
-// run side by side. `zero` starts the sums.
+// Combines f(i), the vector at element i, over [0, n); tail(i, rest) gives the last one, of `rest`
+// valid lanes. Four chains run side by side, all from `start`.
 template <class T, class Combine, class F, class Tail>
-MT_INLINE Vec<T> reduce(int64_t n, Vec<T> start, const Combine& combine, const F& f, const Tail& tail) {
+MT_INLINE Vec<T> reduce(int64_t n, Vec<T> start, const Combine& combine, const F& f,
+                        const Tail& tail) {
   constexpr int L = kLanes<T>;
   Vec<T> a = start, b = start, c = start, d = start;
   int64_t i = 0;
@@ -100,6 +146,47 @@ MT_INLINE Vec<T> reduce(int64_t n, Vec<T> start, const Combine& combine, const F
   for (; i + L <= n; i += L) a = combine(a, f(i));
   if (i < n) b = combine(b, tail(i, n - i));
   return combine(combine(a, b), combine(c, d));
+}
+
+// The sum of f over [0, n), f and tail as above (invalid lanes zero): blocks in T, their sums in
+// double.
+template <class T, class F, class Tail>
+MT_INLINE double sum(int64_t n, const F& f, const Tail& tail) {
+  constexpr int64_t kBlock = 8192;
+  double total = 0;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    const int64_t count = n - begin < kBlock ? n - begin : kBlock;
+    total += double(sum_lanes<T>(reduce<T>(
+        count, Vec<T>{}, [](Vec<T> a, Vec<T> b) { return a + b; },
+        [&](int64_t i) { return f(begin + i); },
+        [&](int64_t i, int64_t rest) { return tail(begin + i, rest); })));
+  }
+  return total;
+}
+
+// How a loop reads and writes: whole vectors, or the last `rest` lanes, the others zero.
+template <class T> struct Whole {
+  MT_INLINE Vec<T> get(const T* p) const { return load(p); }
+  MT_INLINE void put(T* p, Vec<T> v) const { store(p, v); }
+};
+template <class T> struct Part {
+  int64_t rest;
+  MT_INLINE Vec<T> get(const T* p) const { return load_n(p, rest, T(0)); }
+  MT_INLINE void put(T* p, Vec<T> v) const { store_n(p, v, rest); }
+};
+
+// body(i, io) for every vector of [0, n), where io is Whole or Part.
+template <class T, class Body> MT_INLINE void for_vectors(int64_t n, const Body& body) {
+  constexpr int L = kLanes<T>;
+  int64_t i = 0;
+  for (; i + L <= n; i += L) body(i, Whole<T>{});
+  if (i < n) body(i, Part<T>{n - i});
+}
+// The sum of body(i, io), invalid lanes zero.
+template <class T, class Body> MT_INLINE double sum_vectors(int64_t n, const Body& body) {
+  return sum<T>(
+      n, [&](int64_t i) { return body(i, Whole<T>{}); },
+      [&](int64_t i, int64_t rest) { return body(i, Part<T>{rest}); });
 }
 
 }  // namespace mt::cpu::MT_ISA::simd

@@ -140,10 +140,8 @@ double read(const Tensor& t, const char* name) {
   return *to_dtype(t, DType::Float64).data<double>();
 }
 void write(const Tensor& t, double value) {
-  if (t.dtype() == DType::Float32)
-    *t.data<float>() = float(value);
-  else
-    copy_into(t, scalar_tensor(Scalar::of(value), DType::Float64, t.device()));
+  if (t.dtype() == DType::Float32) *t.data<float>() = float(value);
+  else copy_into(t, scalar_tensor(Scalar::of(value), DType::Float64, t.device()));
   t.bump_version();
 }
 
@@ -189,8 +187,7 @@ void adam_step(const Tensors& params, const Tensors& grads, const Tensors& steps
   };
   if (amsgrad)
     run("adam_step", OptimRule::adam_amsgrad, params, grads, {&m, &v, &largest_v}, coefficients);
-  else
-    run("adam_step", OptimRule::adam, params, grads, {&m, &v}, coefficients);
+  else run("adam_step", OptimRule::adam, params, grads, {&m, &v}, coefficients);
 }
 
 void rmsprop_step(const Tensors& params, const Tensors& grads, const Tensors& steps,
@@ -206,9 +203,9 @@ void rmsprop_step(const Tensors& params, const Tensors& grads, const Tensors& st
   std::vector<const Tensors*> states = {&v};
   if (centered) states.push_back(&means);
   if (momentum > 0) states.push_back(&buffers);
-  OptimRule rule = centered ? (momentum > 0 ? OptimRule::rmsprop_centered_momentum
-                                            : OptimRule::rmsprop_centered)
-                            : (momentum > 0 ? OptimRule::rmsprop_momentum : OptimRule::rmsprop);
+  OptimRule rule =
+      centered ? (momentum > 0 ? OptimRule::rmsprop_centered_momentum : OptimRule::rmsprop_centered)
+               : (momentum > 0 ? OptimRule::rmsprop_momentum : OptimRule::rmsprop);
   run("rmsprop_step", rule, params, grads, states, coefficients);
 }
 
@@ -253,8 +250,8 @@ void nadam_step(const Tensors& params, const Tensors& grads, const Tensors& step
                 double beta1, double beta2, double eps, double weight_decay, double momentum_decay,
                 bool decoupled, bool maximize) {
   const char* name = "nadam_step";
-  MT_CHECK(mu_products.size() == params.size(), name, "(): got ", params.size(),
-           " parameters and ", mu_products.size(), " momentum products");
+  MT_CHECK(mu_products.size() == params.size(), name, "(): got ", params.size(), " parameters and ",
+           mu_products.size(), " momentum products");
   std::vector<double> t = advance(name, params, steps), product;
   auto momentum = [&](double step) {
     return beta1 * (1 - 0.5 * std::pow(0.96, step * momentum_decay));

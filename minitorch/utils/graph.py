@@ -13,7 +13,6 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from typing import Any
 
 _COLOURS = {"leaf": "#cfe3f7", "op": "#eeeeee", "result": "#d5efcf"}
@@ -27,9 +26,7 @@ class Graph:
         self.edges: list[tuple[int, int]] = []
 
 
-def trace(
-    tensor: Any, params: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None
-) -> Graph:
+def trace(tensor: Any, params: Any = None) -> Graph:
     """The graph behind a tensor, or several.
 
     Args:

@@ -193,3 +193,14 @@ def test_data_parallel_calls_its_module():
     net = mn.DataParallel(mn.Linear(2, 1))
     assert list(net.state_dict()) == ["module.weight", "module.bias"]
     assert net(minitorch.ones(3, 2)).shape == (3, 1)
+
+
+def test_float_functional():
+    f = mn.quantized.FloatFunctional()
+    a = minitorch.tensor([1.0, -3.0])
+    assert f.add(a, a).tolist() == [2, -6] and f.add_relu(a, a).tolist() == [2, 0]
+    assert f.mul(a, a).tolist() == [1, 9] and f.add_scalar(a, 1).tolist() == [2, -2]
+    assert f.mul_scalar(a, 2).tolist() == [2, -6] and f.matmul(a, a).item() == 10
+    assert f.cat([a, a]).shape == (4,)
+    with pytest.raises(RuntimeError, match="underlying operation"):
+        f(a)

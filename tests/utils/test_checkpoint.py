@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 import minitorch
@@ -35,9 +37,8 @@ def test_same_values_and_gradients(use_reentrant, dropout):
     plain = gradients(model, model)
     assert gradients(model, lambda x: checkpoint(model, x, use_reentrant=use_reentrant)) == plain
     for segments in (1, 2, 3):
-        run = gradients(
-            model, lambda x: checkpoint_sequential(model, segments, x, use_reentrant=use_reentrant)
-        )
+        options = {"segments": segments, "use_reentrant": use_reentrant}
+        run = gradients(model, partial(checkpoint_sequential, model, **options))
         assert run == plain
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from ..._load import _C
 from ...autograd.hooks import RemovableHandle
 from ...tensor import Tensor
 from ..parameter import Buffer, Parameter
@@ -93,6 +94,10 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
         if self.call_super_init:
             super().__init__(*args, **kwargs)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _C.use_fast_slots(cls)
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every subclass overrides this."""
         raise NotImplementedError(
@@ -100,7 +105,7 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooked or _global_hooks:
+        if _global_hooks or (self._hooked and self._has_hooks()):
             return self._call_hooked(args, kwargs)
         return self.forward(*args, **kwargs)
 
@@ -340,6 +345,11 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
             return f"{self._get_name()}({extra})"
         body = "\n  ".join(extra_lines + child_lines)
         return f"{self._get_name()}(\n  {body}\n)"
+
+
+# Attribute access and calls in C, where a class doesn't define its own; csrc/python/module_type.cpp.
+_C.register_module(Module, _global_hooks)
+_C.use_fast_slots(Module)
 
 
 def _indent(text: str) -> str:

@@ -89,8 +89,8 @@ class Transformer(Module):
     ) -> None:
         super().__init__()
         where = {"device": device, "dtype": dtype}
-        layer_args = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps)
-        layer_args += (batch_first, norm_first, bias)
+        layer_args: tuple[Any, ...] = (d_model, nhead, dim_feedforward, dropout, activation)
+        layer_args += (layer_norm_eps, batch_first, norm_first, bias)
         if custom_encoder is not None:
             self.encoder = custom_encoder
         else:
