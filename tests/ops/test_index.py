@@ -97,7 +97,9 @@ def test_errors():
     with pytest.raises(RuntimeError, match="same number of elements"):
         x.put_(minitorch.tensor([0, 1]), minitorch.tensor([1.0]))
     with pytest.raises(RuntimeError, match="single memory location"):
-        minitorch.zeros(1, 3).expand(2, 3).index_put_((minitorch.tensor([0]),), minitorch.tensor(1.0))
+        minitorch.zeros(1, 3).expand(2, 3).index_put_(
+            (minitorch.tensor([0]),), minitorch.tensor(1.0)
+        )
     assert x.tolist() == [[0, 0, 0]] * 2
 
 

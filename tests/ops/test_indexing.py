@@ -251,7 +251,9 @@ def test_index_kinds():
     x = minitorch.arange(12).reshape(3, 4)
     assert x[minitorch.tensor(1)].tolist() == [4, 5, 6, 7]
     assert x[np.int64(2), minitorch.tensor(3)].item() == 11
-    assert x[minitorch.tensor([0, 2]).int(), minitorch.tensor([1, 1], dtype=minitorch.uint8).long()].tolist() == [1, 9]
+    assert x[
+        minitorch.tensor([0, 2]).int(), minitorch.tensor([1, 1], dtype=minitorch.uint8).long()
+    ].tolist() == [1, 9]
     assert x[True].shape == (1, 3, 4)
     assert x[False].shape == (0, 3, 4)
     assert x[minitorch.tensor(True), 0].shape == (1, 4)
@@ -278,7 +280,9 @@ def test_duplicates_in_order_for_any_number_of_threads(threads):
         added = minitorch.zeros(1000).index_put_((i,), v, accumulate=True)
         last = minitorch.zeros(1000)
         last[i] = v
-        rows = minitorch.zeros(50, 64).index_add_(0, i[:20_000] % 50, v[:20_000, None] * minitorch.ones(64))
+        rows = minitorch.zeros(50, 64).index_add_(
+            0, i[:20_000] % 50, v[:20_000, None] * minitorch.ones(64)
+        )
     finally:
         minitorch.set_num_threads(before)
     np.testing.assert_array_equal(added.numpy(), want)
