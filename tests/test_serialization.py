@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
+import pathlib
 import pickle
+import types
 import zipfile
 from collections import OrderedDict
 
@@ -82,6 +85,9 @@ def test_nested_structures():
         "bytes": b"\x00\xff",
         "complex": complex(1, -2),
         "set": {1, 2},
+        "args": argparse.Namespace(lr=0.1, sizes=[1, 2]),
+        "record": types.SimpleNamespace(w=1.5),
+        "path": pathlib.Path("a/b"),
         "size": minitorch.ones(2, 3).shape,
         "dtype": minitorch.int32,
         "device": minitorch.device("cpu"),
@@ -180,6 +186,11 @@ def test_what_is_not_data_is_refused(obj, text, tmp_path):
     with pytest.raises(TypeError, match=text):
         save(obj, tmp_path / "x.pt")
     assert os.listdir(tmp_path) == []
+
+
+def test_arguments_of_older_programs(tmp_path):
+    save({"a": 1}, tmp_path / "x.pt", pickle_protocol=4, _use_new_zipfile_serialization=True)
+    assert load(tmp_path / "x.pt", "cpu", pickle, weights_only=False, encoding="latin1") == {"a": 1}
 
 
 def test_cycles_are_refused():
