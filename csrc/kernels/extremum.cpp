@@ -23,17 +23,14 @@ constexpr T highest() {
   return T(~uint64_t(lowest<T>()));
 }
 
-// The better of the two; x where it is NaN. Numbers or vectors.
+// The better of the two; x where it is NaN. Numbers or vectors. Two plain selections, since GCC
+// does not vectorise a selection by a joined condition.
 template <bool largest, class X>
 MT_INLINE X better(X best, X x) {
-  if constexpr (largest) return x > best ? x : (x != x ? x : best);
-  return x < best ? x : (x != x ? x : best);
-}
-// For vectors a bitwise or of the two conditions is cheaper than two selections.
-template <bool largest, class V>
-MT_INLINE V better_lanes(V best, V x) {
-  if constexpr (largest) return ((x > best) | (x != x)) ? x : best;
-  return ((x < best) | (x != x)) ? x : best;
+  X r = best;
+  if constexpr (largest) r = x > best ? x : best;
+  else r = x < best ? x : best;
+  return x != x ? x : r;
 }
 
 template <bool largest, class T>
@@ -51,13 +48,13 @@ MT_INLINE T best_of(const T* p, int64_t n, T start) {
     if (n >= L) {
       V a0 = V{} + start, a1 = a0, a2 = a0, a3 = a0;
       for (; i + 4 * L <= n; i += 4 * L) {
-        a0 = better_lanes<largest>(a0, load_lanes(p + i));
-        a1 = better_lanes<largest>(a1, load_lanes(p + i + L));
-        a2 = better_lanes<largest>(a2, load_lanes(p + i + 2 * L));
-        a3 = better_lanes<largest>(a3, load_lanes(p + i + 3 * L));
+        a0 = better<largest>(a0, load_lanes(p + i));
+        a1 = better<largest>(a1, load_lanes(p + i + L));
+        a2 = better<largest>(a2, load_lanes(p + i + 2 * L));
+        a3 = better<largest>(a3, load_lanes(p + i + 3 * L));
       }
-      for (; i + L <= n; i += L) a0 = better_lanes<largest>(a0, load_lanes(p + i));
-      a0 = better_lanes<largest>(better_lanes<largest>(a0, a1), better_lanes<largest>(a2, a3));
+      for (; i + L <= n; i += L) a0 = better<largest>(a0, load_lanes(p + i));
+      a0 = better<largest>(better<largest>(a0, a1), better<largest>(a2, a3));
       best = fold_lanes<T>(a0, [](T a, T b) { return better<largest>(a, b); });
     }
     for (; i < n; i++) best = better<largest>(best, p[i]);
@@ -196,9 +193,18 @@ MT_INLINE void arg_columns(const S* x, S* values, int64_t* indices, int64_t oute
 #pragma GCC ivdep
             for (int64_t j = 0; j < w; j++) {
               const T v = load<S>(row[j]), b = best[j];
-              const bool take = ((v != v) | (largest ? v > b : v < b)) & (b == b);
-              best[j] = take ? v : b;
-              place[j] = take ? int32_t(i) : place[j];
+              const int32_t before = place[j], here = int32_t(i);
+              int32_t improved = before, first_nan = b == b ? here : before;
+              T value = b;
+              if constexpr (largest) {
+                value = v > b ? v : b;
+                improved = v > b ? here : before;
+              } else {
+                value = v < b ? v : b;
+                improved = v < b ? here : before;
+              }
+              best[j] = v != v ? v : value;
+              place[j] = v != v ? first_nan : improved;
             }
           }
           for (int64_t j = 0; j < w; j++) indices[o * inner + c + j] = place[j];

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ops/extremum.h"
 #include "ops/reduce_dims.h"
 
 namespace mt {
@@ -161,13 +162,30 @@ Tensor norm(const Tensor& x, int64_t p, const std::optional<Dims>& dims, bool ke
   return with_shape(y, reduced_shape(x, mask, keepdim));
 }
 
-// sum(exp(x - shift)); the shift has the kept dims.
-Tensor sum_exp(const Tensor& x, const Tensor& shift, const Dims& dims) {
-  uint32_t mask = dim_mask(dims, x.dim(), "logsumexp");
-  Tensor c =
-      contiguous(to_dtype(shift, x.dtype() == DType::Float64 ? DType::Float64 : DType::Float32));
-  MT_CHECK(c.sizes() == reduced_shape(x, mask, false), "logsumexp(): shift of shape ", c.sizes());
-  return sum_of(SumOp::exp_dev, x, mask, &c, {});
+// c + log(sum(exp(x - c))) with c the largest x, or 0 where that is not finite.
+Tensor logsumexp(const Tensor& input, const Dims& dims, bool keepdim) {
+  uint32_t mask = dim_mask(dims, input.dim(), "logsumexp");
+  DType out = to_floating(input.dtype());
+  DType compute = out == DType::Float64 ? out : DType::Float32;
+  Tensor x = to_dtype(input, compute);
+  Dims kept = reduced_shape(x, mask, false);
+  Tensor c = empty(kept, compute, x.device());
+  if (x.numel() > 0) {
+    Reduction r = plan_reduction(x, mask, c);
+    MT_DISPATCH_CPU(x.device(), x.numel(), extremum, true, compute, r.kept, r.reduced);
+  }
+  MT_SWITCH_FLOAT(compute, {
+    scalar_t* p = c.data<scalar_t>();
+    for (int64_t i = 0; i < c.numel(); i++)
+      if (x.numel() == 0 || !std::isfinite(p[i])) p[i] = 0;
+  })
+  Tensor y = sum_of(SumOp::exp_dev, x, mask, &c, {});
+  MT_SWITCH_FLOAT(compute, {
+    const scalar_t* p = c.data<scalar_t>();
+    scalar_t* q = y.data<scalar_t>();
+    for (int64_t i = 0; i < y.numel(); i++) q[i] = std::log(q[i]) + p[i];
+  })
+  return with_shape(to_dtype(y, out), reduced_shape(x, mask, keepdim));
 }
 
 }  // namespace
@@ -184,7 +202,7 @@ MT_BIND(reduce) {
   def_op<&var_mean>(m, "var_mean");
   def_op<&var>(m, "var");
   def_op<&norm>(m, "norm");
-  def_raw<&sum_exp>(m, "sum_exp");
+  def_op<&logsumexp>(m, "logsumexp");
 }
 
 }  // namespace mt

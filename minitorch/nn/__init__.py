@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import attention, functional, init, modules, parallel, parameter, utils
+from . import attention, functional, init, modules, parallel, parameter, quantized, utils
 from .modules import (
     CELU,
     ELU,
@@ -337,5 +337,6 @@ __all__ = [
     "modules",
     "parallel",
     "parameter",
+    "quantized",
     "utils",
 ]

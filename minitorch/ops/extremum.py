@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .._load import _C
 from . import binary
-from ._register import Node, function, op, record, write_out
+from ._register import Node, op, record, write_out
 from ._results import result_type
 
 _Tensor = _C.TensorBase
