@@ -98,8 +98,8 @@ def main():
         net = Net()
         net.load_state_dict(torch.load(options.save, weights_only=True))
 
-    correct_pred = {classname: 0 for classname in classes}
-    total_pred = {classname: 0 for classname in classes}
+    correct_pred = dict.fromkeys(classes, 0)
+    total_pred = dict.fromkeys(classes, 0)
     with torch.no_grad():
         for images, labels in testloader:
             outputs = net(images)

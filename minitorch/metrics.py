@@ -52,8 +52,8 @@ def confusion_matrix(
     """
     labels, target, classes = _labels(preds, target, num_classes)
     pairs = target * classes + labels
-    counts = minitorch.bincount(pairs, minlength=classes * classes)
-    return counts.reshape(classes, classes)
+    counts = minitorch.zeros(classes * classes, dtype=minitorch.int64, device=pairs.device)
+    return counts.index_add_(0, pairs, minitorch.ones_like(pairs)).reshape(classes, classes)
 
 
 def accuracy(

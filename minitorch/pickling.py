@@ -17,10 +17,6 @@ def rebuild(cls, data, dtype, sizes, requires_grad, attributes):
 
 def reduce(tensor):
     """What pickle needs to make the tensor again; gradients and history are left behind."""
-    if tensor.grad_fn is not None:
-        raise RuntimeError(
-            "only leaf tensors can be pickled: call .detach() on a tensor that an operation made"
-        )
     flat = tensor.detach().contiguous().reshape(-1)
     data = bytes(_C.view_dtype(flat, _C.uint8).numpy()) if flat.numel() else b""
     return rebuild, (

@@ -25,12 +25,12 @@ class Tensor(Operators, _C.TensorBase):
     names = None
 
     def __new__(cls, *args, dtype=None, device=None):
-        from .ops import create
+        from .ops import create, from_data
 
         if len(args) == 1 and isinstance(args[0], Tensor):
             data = args[0].detach()
         elif len(args) == 1 and not isinstance(args[0], int):
-            data = create.tensor(args[0], dtype=dtype or dtypes.float32)
+            data = from_data.tensor(args[0], dtype=dtype or dtypes.float32)
         else:
             data = create.empty(*(args or (0,)), dtype=dtype or dtypes.float32)
         return _C.make_subclass(cls, data, False)

@@ -16,7 +16,18 @@ import minitorch
 from minitorch import nn
 from minitorch.serialization import load, save
 
-DTYPES = "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split()
+DTYPES = [
+    "float64",
+    "float32",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "bool",
+]
 
 
 def round_trip(obj, **options):

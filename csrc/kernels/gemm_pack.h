@@ -21,8 +21,14 @@ constexpr int kBlockBytes = 16;
 template <class T>
 constexpr int kSide = kBlockBytes / int(sizeof(T));
 
-// In-register transpose of kSide x kSide: log2(kSide) rounds of exchanges between rows `half`
-// apart, the last of which is done by which rows are loaded where there are 8.
+#if defined(__clang__) || __GNUC__ >= 12
+#define MT_SHUFFLE(T, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MT_SHUFFLE(T, a, b, ...) \
+  __builtin_shuffle(a, b, typename VectorOf<T, kBlockBytes>::type{__VA_ARGS__})
+#endif
+
+// In-register transpose of kSide x kSide elements.
 template <class T>
 struct Transpose;
 #if defined(__AVX2__)
@@ -30,12 +36,11 @@ template <>
 struct Transpose<float> {
   using Vec = VectorOf<float, 32>::type;
   static MT_INLINE void run(Vec (&r)[8]) {
-    typedef int Index __attribute__((vector_size(32)));
     Vec t[8];
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {  // pairs within each half
-      t[2 * i] = __builtin_shuffle(r[2 * i], r[2 * i + 1], Index{0, 8, 1, 9, 4, 12, 5, 13});
-      t[2 * i + 1] = __builtin_shuffle(r[2 * i], r[2 * i + 1], Index{2, 10, 3, 11, 6, 14, 7, 15});
+    for (int i = 0; i < 4; i++) {
+      t[2 * i] = MT_SHUFFLE(int, r[2 * i], r[2 * i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+      t[2 * i + 1] = MT_SHUFFLE(int, r[2 * i], r[2 * i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
     }
     Vec u[8];
 #pragma GCC unroll 2
@@ -43,14 +48,14 @@ struct Transpose<float> {
 #pragma GCC unroll 2
       for (int j = 0; j < 2; j++) {
         Vec x = t[4 * i + j], y = t[4 * i + 2 + j];
-        u[4 * i + 2 * j] = __builtin_shuffle(x, y, Index{0, 1, 8, 9, 4, 5, 12, 13});
-        u[4 * i + 2 * j + 1] = __builtin_shuffle(x, y, Index{2, 3, 10, 11, 6, 7, 14, 15});
+        u[4 * i + 2 * j] = MT_SHUFFLE(int, x, y, 0, 1, 8, 9, 4, 5, 12, 13);
+        u[4 * i + 2 * j + 1] = MT_SHUFFLE(int, x, y, 2, 3, 10, 11, 6, 7, 14, 15);
       }
     }
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
-      r[i] = __builtin_shuffle(u[i], u[i + 4], Index{0, 1, 2, 3, 8, 9, 10, 11});
-      r[i + 4] = __builtin_shuffle(u[i], u[i + 4], Index{4, 5, 6, 7, 12, 13, 14, 15});
+      r[i] = MT_SHUFFLE(int, u[i], u[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+      r[i + 4] = MT_SHUFFLE(int, u[i], u[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
   }
 };
@@ -58,15 +63,14 @@ template <>
 struct Transpose<double> {
   using Vec = VectorOf<double, 32>::type;
   static MT_INLINE void run(Vec (&r)[4]) {
-    typedef long Index __attribute__((vector_size(32)));
-    Vec a = __builtin_shuffle(r[0], r[1], Index{0, 4, 2, 6});
-    Vec b = __builtin_shuffle(r[0], r[1], Index{1, 5, 3, 7});
-    Vec c = __builtin_shuffle(r[2], r[3], Index{0, 4, 2, 6});
-    Vec d = __builtin_shuffle(r[2], r[3], Index{1, 5, 3, 7});
-    r[0] = __builtin_shuffle(a, c, Index{0, 1, 4, 5});
-    r[1] = __builtin_shuffle(b, d, Index{0, 1, 4, 5});
-    r[2] = __builtin_shuffle(a, c, Index{2, 3, 6, 7});
-    r[3] = __builtin_shuffle(b, d, Index{2, 3, 6, 7});
+    Vec a = MT_SHUFFLE(int64_t, r[0], r[1], 0, 4, 2, 6);
+    Vec b = MT_SHUFFLE(int64_t, r[0], r[1], 1, 5, 3, 7);
+    Vec c = MT_SHUFFLE(int64_t, r[2], r[3], 0, 4, 2, 6);
+    Vec d = MT_SHUFFLE(int64_t, r[2], r[3], 1, 5, 3, 7);
+    r[0] = MT_SHUFFLE(int64_t, a, c, 0, 1, 4, 5);
+    r[1] = MT_SHUFFLE(int64_t, b, d, 0, 1, 4, 5);
+    r[2] = MT_SHUFFLE(int64_t, a, c, 2, 3, 6, 7);
+    r[3] = MT_SHUFFLE(int64_t, b, d, 2, 3, 6, 7);
   }
 };
 #else
@@ -74,28 +78,27 @@ template <>
 struct Transpose<float> {
   using Vec = VectorOf<float, 16>::type;
   static MT_INLINE void run(Vec (&r)[4]) {
-    typedef int Index __attribute__((vector_size(16)));
-    Vec a = __builtin_shuffle(r[0], r[1], Index{0, 4, 1, 5});
-    Vec b = __builtin_shuffle(r[0], r[1], Index{2, 6, 3, 7});
-    Vec c = __builtin_shuffle(r[2], r[3], Index{0, 4, 1, 5});
-    Vec d = __builtin_shuffle(r[2], r[3], Index{2, 6, 3, 7});
-    r[0] = __builtin_shuffle(a, c, Index{0, 1, 4, 5});
-    r[1] = __builtin_shuffle(a, c, Index{2, 3, 6, 7});
-    r[2] = __builtin_shuffle(b, d, Index{0, 1, 4, 5});
-    r[3] = __builtin_shuffle(b, d, Index{2, 3, 6, 7});
+    Vec a = MT_SHUFFLE(int, r[0], r[1], 0, 4, 1, 5);
+    Vec b = MT_SHUFFLE(int, r[0], r[1], 2, 6, 3, 7);
+    Vec c = MT_SHUFFLE(int, r[2], r[3], 0, 4, 1, 5);
+    Vec d = MT_SHUFFLE(int, r[2], r[3], 2, 6, 3, 7);
+    r[0] = MT_SHUFFLE(int, a, c, 0, 1, 4, 5);
+    r[1] = MT_SHUFFLE(int, a, c, 2, 3, 6, 7);
+    r[2] = MT_SHUFFLE(int, b, d, 0, 1, 4, 5);
+    r[3] = MT_SHUFFLE(int, b, d, 2, 3, 6, 7);
   }
 };
 template <>
 struct Transpose<double> {
   using Vec = VectorOf<double, 16>::type;
   static MT_INLINE void run(Vec (&r)[2]) {
-    typedef long Index __attribute__((vector_size(16)));
-    Vec a = __builtin_shuffle(r[0], r[1], Index{0, 2});
-    r[1] = __builtin_shuffle(r[0], r[1], Index{1, 3});
+    Vec a = MT_SHUFFLE(int64_t, r[0], r[1], 0, 2);
+    r[1] = MT_SHUFFLE(int64_t, r[0], r[1], 1, 3);
     r[0] = a;
   }
 };
 #endif
+#undef MT_SHUFFLE
 
 template <class T>
 using BlockVec = typename VectorOf<T, kBlockBytes>::type;

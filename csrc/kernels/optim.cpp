@@ -11,47 +11,59 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
-template <class T> using C = OptimCoefficients<T>;
+template <class T>
+using C = OptimCoefficients<T>;
 
-template <class T> MT_INLINE C<T> convert(const C<double>& c) {
+template <class T>
+MT_INLINE C<T> convert(const C<double>& c) {
   return {T(c.sign),  T(c.decay),           T(c.shrink), T(c.beta1), T(c.one_minus_beta1),
           T(c.beta2), T(c.one_minus_beta2), T(c.eps),    T(c.step),  T(c.step2),
           T(c.scale)};
 }
 
 // The gradient with its sign and the weight decay; p with the decoupled decay.
-template <class T> MT_INLINE T prepare(const C<T>& c, T& p, T g) {
+template <class T>
+MT_INLINE T prepare(const C<T>& c, T& p, T g) {
   T decayed = c.sign * g + c.decay * p;
   p = c.shrink * p;
   return decayed;
 }
-template <class T> MT_INLINE void average(T& mean, T value, T one_minus_beta) {
+template <class T>
+MT_INLINE void average(T& mean, T value, T one_minus_beta) {
   mean = mean + one_minus_beta * (value - mean);
 }
-template <class T> MT_INLINE void average_square(T& v, T g, T beta, T one_minus_beta) {
+template <class T>
+MT_INLINE void average_square(T& v, T g, T beta, T one_minus_beta) {
   v = beta * v + one_minus_beta * (g * g);
 }
-template <class T> MT_INLINE T larger(T a, T b) { return a > b ? a : b; }
+template <class T>
+MT_INLINE T larger(T a, T b) {
+  return a > b ? a : b;
+}
 
 struct Sgd {
   static constexpr int states = 0;
-  template <class T> static MT_INLINE void update(const C<T>& c, T& p, T g, T*) {
+  template <class T>
+  static MT_INLINE void update(const C<T>& c, T& p, T g, T*) {
     p -= c.step * prepare(c, p, g);
   }
 };
 
 struct SgdMomentum {
   static constexpr int states = 1;
-  template <class T> static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
+  template <class T>
+  static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
     g = prepare(c, p, g);
     s[0] = c.beta1 * s[0] + c.one_minus_beta1 * g;
     p -= c.step * (c.scale * g + c.step2 * s[0]);
   }
 };
 
-template <bool amsgrad> struct Adam {
+template <bool amsgrad>
+struct Adam {
   static constexpr int states = amsgrad ? 3 : 2;
-  template <class T> static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
+  template <class T>
+  static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
     g = prepare(c, p, g);
     average(s[0], g, c.one_minus_beta1);
     average_square(s[1], g, c.beta2, c.one_minus_beta2);
@@ -61,9 +73,11 @@ template <bool amsgrad> struct Adam {
   }
 };
 
-template <bool centered, bool momentum> struct RmsProp {
+template <bool centered, bool momentum>
+struct RmsProp {
   static constexpr int states = 1 + centered + momentum;
-  template <class T> static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
+  template <class T>
+  static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
     g = prepare(c, p, g);
     average_square(s[0], g, c.beta2, c.one_minus_beta2);
     T v = s[0];
@@ -82,7 +96,8 @@ template <bool centered, bool momentum> struct RmsProp {
 
 struct Adagrad {
   static constexpr int states = 1;
-  template <class T> static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
+  template <class T>
+  static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
     g = prepare(c, p, g);
     s[0] += g * g;
     p -= c.step * (g / (fn::sqrt(s[0]) + c.eps));
@@ -91,7 +106,8 @@ struct Adagrad {
 
 struct Adadelta {
   static constexpr int states = 2;
-  template <class T> static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
+  template <class T>
+  static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
     g = prepare(c, p, g);
     average_square(s[0], g, c.beta2, c.one_minus_beta2);
     T d = fn::sqrt(s[1] + c.eps) / fn::sqrt(s[0] + c.eps) * g;
@@ -102,7 +118,8 @@ struct Adadelta {
 
 struct Adamax {
   static constexpr int states = 2;
-  template <class T> static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
+  template <class T>
+  static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
     g = prepare(c, p, g);
     average(s[0], g, c.one_minus_beta1);
     s[1] = larger(c.beta2 * s[1], (g < T(0) ? -g : g) + c.eps);
@@ -112,7 +129,8 @@ struct Adamax {
 
 struct NAdam {
   static constexpr int states = 2;
-  template <class T> static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
+  template <class T>
+  static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
     g = prepare(c, p, g);
     average(s[0], g, c.one_minus_beta1);
     average_square(s[1], g, c.beta2, c.one_minus_beta2);
@@ -123,7 +141,8 @@ struct NAdam {
 // Before the rectification starts, scale is 0 and eps is 1: the denominator is 1.
 struct RAdam {
   static constexpr int states = 2;
-  template <class T> static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
+  template <class T>
+  static MT_INLINE void update(const C<T>& c, T& p, T g, T* s) {
     g = prepare(c, p, g);
     average(s[0], g, c.one_minus_beta1);
     average_square(s[1], g, c.beta2, c.one_minus_beta2);
@@ -160,10 +179,8 @@ MT_INLINE int64_t find_item(const OptimItem* items, int64_t count, int64_t at) {
   int64_t low = 0, high = count - 1;
   while (low < high) {
     int64_t middle = (low + high + 1) / 2;
-    if (items[middle].begin <= at)
-      low = middle;
-    else
-      high = middle - 1;
+    if (items[middle].begin <= at) low = middle;
+    else high = middle - 1;
   }
   return low;
 }
@@ -183,25 +200,21 @@ MT_INLINE void run(const OptimItem* items, int64_t count, int64_t total) {
 
 }  // namespace
 
-void optim_step(OptimRule rule, DType dtype, const OptimItem* items, int64_t count,
-                int64_t total) {
-#define MT_RULE_(name, ...) \
-  case OptimRule::name: run<scalar_t, __VA_ARGS__>(items, count, total); break;
-  MT_SWITCH_FLOAT_HALF(dtype, switch (rule) {
-    MT_RULE_(sgd, Sgd)
-    MT_RULE_(sgd_momentum, SgdMomentum)
-    MT_RULE_(adam, Adam<false>)
-    MT_RULE_(adam_amsgrad, Adam<true>)
-    MT_RULE_(rmsprop, RmsProp<false, false>)
-    MT_RULE_(rmsprop_momentum, RmsProp<false, true>)
-    MT_RULE_(rmsprop_centered, RmsProp<true, false>)
-    MT_RULE_(rmsprop_centered_momentum, RmsProp<true, true>)
-    MT_RULE_(adagrad, Adagrad)
-    MT_RULE_(adadelta, Adadelta)
-    MT_RULE_(adamax, Adamax)
-    MT_RULE_(nadam, NAdam)
-    MT_RULE_(radam, RAdam)
-  })
+void optim_step(OptimRule rule, DType dtype, const OptimItem* items, int64_t count, int64_t total) {
+#define MT_RULE_(name, ...)                          \
+  case OptimRule::name:                              \
+    run<scalar_t, __VA_ARGS__>(items, count, total); \
+    break;
+  MT_SWITCH_FLOAT_HALF(
+      dtype, switch (rule){
+                 MT_RULE_(sgd, Sgd) MT_RULE_(sgd_momentum, SgdMomentum) MT_RULE_(adam, Adam<false>)
+                     MT_RULE_(adam_amsgrad, Adam<true>) MT_RULE_(rmsprop, RmsProp<false, false>)
+                         MT_RULE_(rmsprop_momentum, RmsProp<false, true>)
+                             MT_RULE_(rmsprop_centered, RmsProp<true, false>)
+                                 MT_RULE_(rmsprop_centered_momentum, RmsProp<true, true>)
+                                     MT_RULE_(adagrad, Adagrad) MT_RULE_(adadelta, Adadelta)
+                                         MT_RULE_(adamax, Adamax) MT_RULE_(nadam, NAdam)
+                                             MT_RULE_(radam, RAdam)})
 #undef MT_RULE_
 }
 

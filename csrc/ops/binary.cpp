@@ -1,6 +1,7 @@
 #include "ops/binary.h"
 
 #include "ops/dispatch.h"
+#include "ops/iterators.h"
 
 namespace mt {
 namespace {
@@ -43,6 +44,13 @@ struct Pair {
     if (x || y) device = x ? x->device() : y->device();
   }
 
+  // The result, in the order of dims of an operand that is not in row-major order.
+  Tensor make(DType dtype) const {
+    const Tensor* first = x && x->sizes() == shape ? x : y && y->sizes() == shape ? y : nullptr;
+    bool rows = (!x || x->is_contiguous()) && (!y || y->is_contiguous());
+    return rows || !first ? empty(shape, dtype, device) : empty_like_layout(*first, dtype);
+  }
+
   OperandTypes types(const Tensor& z) const {
     return {{z.dtype(), x ? x->dtype() : compute, y ? y->dtype() : compute},
             uint8_t((x ? 0 : 2) | (y ? 0 : 4))};
@@ -73,19 +81,24 @@ struct Pair {
 
 bool has_zero(const Operand& b, DType dtype);
 
+bool is_bool(const Operand& a) {
+  return a.tensor ? a.tensor->dtype() == DType::Bool : a.scalar.kind == Scalar::Bool;
+}
+
 DType compute_type(BinaryOp op, Domain domain, const Operand& a, const Operand& b, const char* name) {
   DType dtype = result_type(a, b);
   if (domain == Domain::Float) dtype = to_floating(dtype);
   if (domain == Domain::Bits || domain == Domain::Int)
     MT_CHECK_KIND(ErrorKind::Runtime, !is_floating(dtype), name, "(): not defined for ", dtype,
                   " tensors, expected integers", domain == Domain::Bits ? " or bool" : "");
+  if (op == BinaryOp::sub)
+    MT_CHECK(!is_bool(a) && !is_bool(b),
+             "sub(): Subtraction, the `-` operator, with a bool tensor is not supported. Use the `^` or "
+             "`logical_xor()` operator, or `~` to invert a mask.");
   if (dtype == DType::Bool) {
-    MT_CHECK(op != BinaryOp::sub,
-             "sub(): Subtraction, the `-` operator, with two bool tensors is not supported. Use the "
-             "`^` or `logical_xor()` operator instead.");
     bool allowed = domain == Domain::Bits || op == BinaryOp::add || op == BinaryOp::add_scaled ||
                    op == BinaryOp::mul || op == BinaryOp::maximum || op == BinaryOp::minimum ||
-                   op == BinaryOp::fmax || op == BinaryOp::fmin;
+                   op == BinaryOp::fmax || op == BinaryOp::fmin || op == BinaryOp::pow;
     MT_CHECK(allowed, name, "(): not defined for bool tensors");
   }
   bool divides = op == BinaryOp::floor_divide || op == BinaryOp::trunc_divide ||
@@ -111,7 +124,7 @@ Tensor forward(BinaryOp op, Domain domain, const char* name, const Operand& a, c
                Number alpha) {
   DType dtype = compute_type(op, domain, a, b, name);
   Pair p(a, b, dtype, name);
-  Tensor z = empty(p.shape, dtype, p.device);
+  Tensor z = p.make(dtype);
   MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z), alpha);
   return z;
 }
@@ -153,7 +166,7 @@ Tensor compare(CompareOp op, const char* name, const Operand& a, const Operand& 
     dtype = promote(a.tensor->dtype(), b.tensor->dtype());
   }
   Pair p(a, b, dtype, name);
-  Tensor z = empty(p.shape, DType::Bool, p.device);
+  Tensor z = p.make(DType::Bool);
   MT_DISPATCH_CPU(p.device, z.numel(), compare_forward, op, p.compute, p.types(z), p.iter(z));
   return z;
 }

@@ -7,24 +7,25 @@ namespace mt {
 
 // The states of a parameter are, in this order:
 enum class OptimRule : int {
-  sgd,                // none
-  sgd_momentum,       // b
-  adam,               // m, v
-  adam_amsgrad,       // m, v, largest v
-  rmsprop,            // v
-  rmsprop_momentum,   // v, b
-  rmsprop_centered,   // v, mean
+  sgd,                        // none
+  sgd_momentum,               // b
+  adam,                       // m, v
+  adam_amsgrad,               // m, v, largest v
+  rmsprop,                    // v
+  rmsprop_momentum,           // v, b
+  rmsprop_centered,           // v, mean
   rmsprop_centered_momentum,  // v, mean, b
-  adagrad,            // s
-  adadelta,           // v, u
-  adamax,             // m, u
-  nadam,              // m, v
-  radam,              // m, v
+  adagrad,                    // s
+  adadelta,                   // v, u
+  adamax,                     // m, u
+  nadam,                      // m, v
+  radam,                      // m, v
 };
 
 // What the formulas multiply with. Everything that depends on the step's number is folded in, in
 // double, before the kernel converts to the type it computes in.
-template <class T> struct OptimCoefficients {
+template <class T>
+struct OptimCoefficients {
   T sign;    // -1 to maximise: g = sign g
   T decay;   // g = g + decay p
   T shrink;  // p = shrink p, the decoupled decay
@@ -33,9 +34,9 @@ template <class T> struct OptimCoefficients {
   T beta2;  // decay of the second average
   T one_minus_beta2;
   T eps;
-  T step;    // step size
-  T step2;   // nadam: step size of the momentum; sgd: weight of b
-  T scale;   // factor inside the denominator; sgd: weight of g
+  T step;   // step size
+  T step2;  // nadam: step size of the momentum; sgd: weight of b
+  T scale;  // factor inside the denominator; sgd: weight of g
 };
 
 struct OptimItem {

@@ -39,8 +39,9 @@ std::optional<Dims> view_strides(const Tensor& x, const Dims& sizes) {
   while (from >= 0) {
     // One chunk of x's dims that lie evenly in memory ...
     int64_t step = x.stride(from), chunk = x.size(from);
-    while (from > 0 && (x.size(from - 1) == 1 ||
-                        x.stride(from - 1) == x.stride(from) * x.size(from) || x.size(from) == 1)) {
+    // (the stride of a dim of size 1 means nothing).
+    while (from > 0 &&
+           (x.size(from - 1) == 1 || chunk == 1 || x.stride(from - 1) == step * chunk)) {
       from--;
       if (chunk == 1) step = x.stride(from);
       chunk *= x.size(from);

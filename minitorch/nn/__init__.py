@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import attention, functional, init, modules, parallel, parameter, utils
+from . import attention, functional, init, modules, parallel, parameter, quantized, utils
 from .modules import (
     CELU,
     ELU,
@@ -15,6 +15,7 @@ from .modules import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
+    AdaptiveLogSoftmaxWithLoss,
     AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
     AdaptiveMaxPool3d,
@@ -178,6 +179,7 @@ __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
+    "AdaptiveLogSoftmaxWithLoss",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
@@ -335,5 +337,6 @@ __all__ = [
     "modules",
     "parallel",
     "parameter",
+    "quantized",
     "utils",
 ]

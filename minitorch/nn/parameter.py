@@ -59,9 +59,6 @@ class Parameter(Tensor, metaclass=_RoleMeta):
         memo[id(self)] = copy
         return copy
 
-    def __repr__(self, **kwargs: Any) -> str:
-        return "Parameter containing:\n" + super().__repr__()
-
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return _rebuild_parameter, (self.detach(), self.requires_grad)
 
@@ -128,7 +125,7 @@ class UninitializedParameter(Parameter):
             memo[id(self)] = UninitializedParameter(self.requires_grad, self.device, self.dtype)
         return memo[id(self)]
 
-    def __repr__(self, **kwargs: Any) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return "<UninitializedParameter>"
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:

@@ -293,11 +293,17 @@ def _set_exp2(n):
 
 
 pow = _binary("pow", Pow, "input raised to the power of other.", saves="xyz")
-maximum = _binary("maximum", Extremum, "The larger of each pair; NaN where either is.", set_up=_set_greater)
-minimum = _binary("minimum", Extremum, "The smaller of each pair; NaN where either is.", set_up=_set_less)
+maximum = _binary(
+    "maximum", Extremum, "The larger of each pair; NaN where either is.", set_up=_set_greater
+)
+minimum = _binary(
+    "minimum", Extremum, "The smaller of each pair; NaN where either is.", set_up=_set_less
+)
 fmax = _binary("fmax", Extremum, "The larger of each pair, ignoring NaN.", set_up=_set_greater)
 fmin = _binary("fmin", Extremum, "The smaller of each pair, ignoring NaN.", set_up=_set_less)
-remainder = _binary("remainder", Remainder, "Python's modulus: the sign of the divisor.", set_up=_set_floor)
+remainder = _binary(
+    "remainder", Remainder, "Python's modulus: the sign of the divisor.", set_up=_set_floor
+)
 fmod = _binary("fmod", Remainder, "C's modulus: the sign of the dividend.", set_up=_set_trunc)
 floor_divide = _binary("floor_divide", Constant2, "Division rounded towards minus infinity.")
 heaviside = _binary("heaviside", Constant2, "0, other or 1 for a negative, zero or positive input.")
@@ -305,8 +311,12 @@ nextafter = _binary("nextafter", Constant2, "The next floating point number towa
 atan2 = _binary("atan2", Atan2, "Angle of the point (other, input), in radians.")
 hypot = _binary("hypot", Hypot, "sqrt(input^2 + other^2) without overflow.", saves="xyz")
 copysign = _binary("copysign", Copysign, "The magnitude of input with the sign of other.")
-logaddexp = _binary("logaddexp", Logaddexp, "log(exp(input) + exp(other)).", saves="xyz", set_up=_set_exp)
-logaddexp2 = _binary("logaddexp2", Logaddexp, "log2(2^input + 2^other).", saves="xyz", set_up=_set_exp2)
+logaddexp = _binary(
+    "logaddexp", Logaddexp, "log(exp(input) + exp(other)).", saves="xyz", set_up=_set_exp
+)
+logaddexp2 = _binary(
+    "logaddexp2", Logaddexp, "log2(2^input + 2^other).", saves="xyz", set_up=_set_exp2
+)
 xlogy = _binary("xlogy", Xlogy, "input * log(other), 0 where input is 0.")
 
 for _f in (add, sub, mul, div, pow, maximum, minimum, fmax, fmin, remainder, fmod, floor_divide, heaviside,

@@ -139,6 +139,8 @@ class QR(Node):
 
     def backward(self, dQ, dR):
         Q, R = self.saved
+        dQ = FUNCTIONS["zeros_like"](Q) if dQ is None else dQ
+        dR = FUNCTIONS["zeros_like"](R) if dR is None else dR
         m, n = Q.shape[-2], R.shape[-1]
         if self.mode == "r":
             raise RuntimeError(
@@ -213,8 +215,12 @@ class Eigh(Node):
 
     def backward(self, dw, dV):
         w, V = self.saved
+        if dV is None:
+            return (V * dw.unsqueeze(-2)) @ mT(V)
         e = w.unsqueeze(-2) - w.unsqueeze(-1)
-        inner = FUNCTIONS["diag_embed"](dw) + _divide_differences(mT(V) @ dV, e)
+        inner = _divide_differences(mT(V) @ dV, e)
+        if dw is not None:
+            inner = inner + FUNCTIONS["diag_embed"](dw)
         return V @ inner @ mT(V)
 
 
@@ -255,22 +261,27 @@ class SVD(Node):
     def backward(self, dU, ds, dVh):
         U, s, Vh = self.saved
         k = s.shape[-1]
-        if U.shape[-1] != k or Vh.shape[-2] != k:  # full_matrices: the rest is not determined by A
-            U, dU = U.narrow(-1, 0, k), dU.narrow(-1, 0, k)
-            Vh, dVh = Vh.narrow(-2, 0, k), dVh.narrow(-2, 0, k)
+        # With full_matrices the further columns are not determined by A.
+        U, Vh = U.narrow(-1, 0, k), Vh.narrow(-2, 0, k)
         m, n = U.shape[-2], Vh.shape[-1]
+        if dU is None and dVh is None:
+            return (U * ds.unsqueeze(-2)) @ Vh
         S, column = s.unsqueeze(-2), s.unsqueeze(-1)
         e = S * S - column * column
-        left, right = mT(U) @ dU, dVh @ mT(Vh)
-        inner = FUNCTIONS["diag_embed"](ds)
-        inner = inner + _divide_differences(left - mT(left), e) * S
-        inner = inner + column * _divide_differences(mT(right) - right, e)
-        dA = U @ inner @ Vh
-        if m > k:
-            dA = dA + ((dU - U @ left) / S) @ Vh
-        if n > k:
-            dA = dA + U @ ((dVh - right @ Vh) / column)
-        return dA
+        inner, dA = (0 if ds is None else FUNCTIONS["diag_embed"](ds)), 0
+        if dU is not None:
+            dU = dU.narrow(-1, 0, k)
+            left = mT(U) @ dU
+            inner = inner + _divide_differences(left - mT(left), e) * S
+            if m > k:
+                dA = dA + ((dU - U @ left) / S) @ Vh
+        if dVh is not None:
+            dVh = dVh.narrow(-2, 0, k)
+            right = dVh @ mT(Vh)
+            inner = inner + column * _divide_differences(mT(right) - right, e)
+            if n > k:
+                dA = dA + U @ ((dVh - right @ Vh) / column)
+        return U @ inner @ Vh + dA
 
 
 def linalg_svd(A, full_matrices=True, *, driver=None, out=None):

@@ -145,7 +145,7 @@ class Det(Node):
     def backward(self, dd):
         A, d = self.saved
         scale = dd.unsqueeze(-1).unsqueeze(-1)
-        if not (d == 0).any().item():
+        if not (d == 0).sum().item():
             return scale * d.unsqueeze(-1).unsqueeze(-1) * mT(inv(A))
         # Of a singular matrix the cofactors are those of its factors: A = U diag(s) Vh, whose
         # outer factors have determinants of 1 or -1.
@@ -180,6 +180,8 @@ class Slogdet(Node):
 
     def backward(self, dsign, dlog):
         (A,) = self.saved
+        if dlog is None:
+            return FUNCTIONS["zeros_like"](A)
         return dlog.unsqueeze(-1).unsqueeze(-1) * mT(inv(A))
 
 
@@ -322,7 +324,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
         full = True
     else:
         rank = matrix_rank(a, rtol=rcond)
-        full = bool((rank == n).all().item()) if rank.numel() else True
+        full = (rank != n).sum().item() == 0
     residuals = a.new_empty((0,))
     if m > n and full:
         error = matmul(A, X) - b

@@ -96,9 +96,15 @@ atan = unary("atan", "x", lambda x: 1 / (1 + x * x), "Inverse tangent.", names=(
 sinh = unary("sinh", "x", lambda x: x.cosh(), "Hyperbolic sine.")
 cosh = unary("cosh", "x", lambda x: x.sinh(), "Hyperbolic cosine.")
 tanh = unary("tanh", "y", lambda y: 1 - y * y, "Hyperbolic tangent.")
-asinh = unary("asinh", "x", lambda x: (x * x + 1).rsqrt(), "Inverse hyperbolic sine.", names=("arcsinh",))
-acosh = unary("acosh", "x", lambda x: (x * x - 1).rsqrt(), "Inverse hyperbolic cosine.", names=("arccosh",))
-atanh = unary("atanh", "x", lambda x: 1 / (1 - x * x), "Inverse hyperbolic tangent.", names=("arctanh",))
+asinh = unary(
+    "asinh", "x", lambda x: (x * x + 1).rsqrt(), "Inverse hyperbolic sine.", names=("arcsinh",)
+)
+acosh = unary(
+    "acosh", "x", lambda x: (x * x - 1).rsqrt(), "Inverse hyperbolic cosine.", names=("arccosh",)
+)
+atanh = unary(
+    "atanh", "x", lambda x: 1 / (1 - x * x), "Inverse hyperbolic tangent.", names=("arctanh",)
+)
 erf = unary("erf", "x", lambda x: _TWO_OVER_SQRT_PI * (-x * x).exp(), "Error function.")
 erfc = unary("erfc", "x", lambda x: -_TWO_OVER_SQRT_PI * (-x * x).exp(), "1 - erf(x).")
 sigmoid = unary("sigmoid", "y", lambda y: y * (1 - y), "1 / (1 + exp(-x)).", names=("expit",))
@@ -150,8 +156,6 @@ def round(input, *, decimals=0, out=None):
     scale = 10.0 ** (-decimals if decimals < 0 else decimals)
     y = _round(input * scale) / scale if decimals > 0 else _round(input / scale) * scale
     return y if out is None else write_out(out, y, "round")
-
-
 
 
 def _test(name, doc):

@@ -70,7 +70,7 @@ def get_ema_avg_fn(decay: float = 0.999) -> Callable[..., Tensor]:
 
     def ema_update(average: Tensor, current: Tensor, num_averaged: Any) -> Tensor:
         with no_grad():
-            return decay * average + (1 - decay) * current
+            return average * decay + current * (1 - decay)
 
     return ema_update
 

@@ -129,7 +129,7 @@ class Trainer:
         import time
 
         start = time.perf_counter()
-        sampler = getattr(loader, "sampler", None)
+        sampler: Any = getattr(loader, "sampler", None)
         if hasattr(sampler, "set_epoch"):
             sampler.set_epoch(self.epoch)
         self.model.train()
@@ -329,7 +329,7 @@ class Trainer:
             shown = sys.stderr.isatty()
         if not shown:
             return batches
-        from tqdm import tqdm
+        from tqdm import tqdm  # type: ignore[import-untyped]
 
         return tqdm(batches, title, total, initial=done, leave=False, unit="batch")
 

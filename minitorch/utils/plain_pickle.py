@@ -43,7 +43,7 @@ def _numpy_builder(module: str, name: str) -> Any:
     import numpy as np
 
     def dtype(text: Any, *_: Any) -> Any:
-        made = np.dtype(text) if isinstance(text, (str, bytes)) else None
+        made = np.dtype(text) if isinstance(text, str) else None
         if made is None or made.kind not in "biufc":
             raise pickle.UnpicklingError(f"NumPy data of type {text!r} is not loaded")
         return made

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nn_helpers import compare_layers, torch
+from nn_helpers import close, compare_layers, torch
 
 import minitorch
 
@@ -330,6 +330,22 @@ def test_lazy_layers_become_ordinary_ones():
     assert type(norm) is mn.BatchNorm2d
     assert tuple(norm.running_mean.shape) == (6,)
     assert norm.num_features == 6
+
+
+def test_adaptive_softmax():
+    args = (8, 12, [3, 7])
+    target = np.array([0, 11, 5, 2, 7, 3])
+    mine, theirs = mn.AdaptiveLogSoftmaxWithLoss(*args), tn.AdaptiveLogSoftmaxWithLoss(*args)
+    compare_layers(mine, theirs, x(6, 8), target)
+    a = x(4, 8)
+    close(
+        mine.log_prob(minitorch.from_numpy(a.copy())), theirs.log_prob(torch.from_numpy(a.copy()))
+    )
+    close(mine.predict(minitorch.from_numpy(a.copy())), theirs.predict(torch.from_numpy(a.copy())))
+    with pytest.raises(RuntimeError, match="Target values"):
+        mine(minitorch.from_numpy(a), minitorch.tensor([0, 1, 2, 12]))
+    with pytest.raises(ValueError, match="cutoffs"):
+        mn.AdaptiveLogSoftmaxWithLoss(8, 12, [7, 3])
 
 
 @pytest.mark.parametrize(

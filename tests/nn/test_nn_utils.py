@@ -42,6 +42,23 @@ def test_clip_grad_norm(norm_type, max_norm):
         close(p.grad, q.grad)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_clip_many_strided_gradients(dtype):
+    data = [x(300, 401).astype(dtype), x(7).astype(dtype), x(6, 5).astype(dtype)]
+    norms, grads = [], []
+    for lib in (minitorch, torch):
+        params = [lib.nn.Parameter(lib.from_numpy(d.copy())) for d in data]
+        params[0].grad = lib.from_numpy(data[0].T.copy()).t() * 3
+        params[1].grad = lib.from_numpy(data[1].copy())
+        params[2].grad = lib.from_numpy(np.repeat(data[2], 2, 1))[:, ::2]
+        norms.append(lib.nn.utils.clip_grad_norm_(params, 2.0))
+        grads.append([p.grad for p in params])
+    tol = 2e-3 if dtype == "float16" else 1e-5
+    close(*norms, tol)
+    for a, b in zip(*grads, strict=True):
+        close(a, b, tol)
+
+
 def test_clip_grad_norm_edge_cases():
     assert mu.clip_grad_norm_([], 1.0).item() == 0
     mine, _ = pair_with_grads()
@@ -193,3 +210,14 @@ def test_data_parallel_calls_its_module():
     net = mn.DataParallel(mn.Linear(2, 1))
     assert list(net.state_dict()) == ["module.weight", "module.bias"]
     assert net(minitorch.ones(3, 2)).shape == (3, 1)
+
+
+def test_float_functional():
+    f = mn.quantized.FloatFunctional()
+    a = minitorch.tensor([1.0, -3.0])
+    assert f.add(a, a).tolist() == [2, -6] and f.add_relu(a, a).tolist() == [2, 0]
+    assert f.mul(a, a).tolist() == [1, 9] and f.add_scalar(a, 1).tolist() == [2, -2]
+    assert f.mul_scalar(a, 2).tolist() == [2, -6] and f.matmul(a, a).item() == 10
+    assert f.cat([a, a]).shape == (4,)
+    with pytest.raises(RuntimeError, match="underlying operation"):
+        f(a)

@@ -95,7 +95,7 @@ class HookMixin:
     _forward_pre_hooks_with_kwargs: OrderedDict[int, bool]
     _backward_hooks: OrderedDict[int, Callable[..., Any]]
     _backward_pre_hooks: OrderedDict[int, Callable[..., Any]]
-    # True once a hook of this module was registered: `__call__` then takes the slow path.
+    # Set on the instance once a hook is registered: `__call__` then takes the slow path.
     _hooked = False
 
     def register_forward_pre_hook(
@@ -180,6 +180,18 @@ class HookMixin:
         return handle
 
     register_backward_hook = register_full_backward_hook
+
+    def _has_hooks(self) -> bool:
+        """Whether a hook is left; forgets that there ever were any otherwise."""
+        if (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+        ):
+            return True
+        self.__dict__.pop("_hooked", None)
+        return False
 
     def _call_hooked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """`forward` with all hooks around it."""

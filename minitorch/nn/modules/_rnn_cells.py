@@ -83,7 +83,8 @@ class RNNCellBase(Module):
             state = hx
         else:
             state = tuple(s.unsqueeze(0) for s in hx) if lstm else hx.unsqueeze(0)
-        for s in state if lstm else (state,):
+        states: Any = state if lstm else (state,)
+        for s in states:
             if s.dim() != 2:
                 raise ValueError(
                     f"{type(self).__name__}: Expected hidden to be 1D or 2D, got {s.dim()}D instead"

@@ -85,11 +85,8 @@ class MultiheadAttention(Module):
         self.out_proj = NonDynamicallyQuantizableLinear(
             embed_dim, embed_dim, bias=bias, device=device, dtype=dtype
         )
-        if add_bias_kv:
-            self.bias_k = new(1, 1, embed_dim)
-            self.bias_v = new(1, 1, embed_dim)
-        else:
-            self.bias_k = self.bias_v = None
+        self.bias_k = new(1, 1, embed_dim) if add_bias_kv else None
+        self.bias_v = new(1, 1, embed_dim) if add_bias_kv else None
         self.add_zero_attn = add_zero_attn
         self._reset_parameters()
 
@@ -102,7 +99,7 @@ class MultiheadAttention(Module):
             init.xavier_uniform_(self.v_proj_weight)
         if self.in_proj_bias is not None:
             init.constant_(self.in_proj_bias, 0.0)
-            init.constant_(self.out_proj.bias, 0.0)
+            init.constant_(self.out_proj.bias, 0.0)  # type: ignore[arg-type]
         if self.bias_k is not None:
             init.xavier_normal_(self.bias_k)
         if self.bias_v is not None:
@@ -144,7 +141,7 @@ class MultiheadAttention(Module):
             query = query.transpose(1, 0)
             key = query if same_qk else key.transpose(1, 0)
             value = key if same_kv else value.transpose(1, 0)
-        separate = (
+        separate: dict[str, Any] = (
             {}
             if self._qkv_same_embed_dim
             else {

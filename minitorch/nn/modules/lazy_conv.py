@@ -42,7 +42,9 @@ class _LazyConv(LazyModuleMixin):
         kwargs.update(zip(names, args, strict=False))
         bias = kwargs.pop("bias", bias)
         groups = kwargs.pop("groups", 1)
-        super().__init__(0, 0, kernel_size, bias=False, device=device, dtype=dtype, **kwargs)
+        super().__init__(  # type: ignore[call-arg]
+            0, 0, kernel_size, bias=False, device=device, dtype=dtype, **kwargs
+        )
         self.out_channels = out_channels
         self.groups = groups
         self._make_lazy("weight", "bias" if bias else None, device=device, dtype=dtype)

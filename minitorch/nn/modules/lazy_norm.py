@@ -26,6 +26,8 @@ __all__ = [
 class _LazyNorm(LazyModuleMixin):
     """Takes `num_features` from the first input."""
 
+    running_mean: Any
+    running_var: Any
     _sized = False
 
     def __init__(
@@ -57,7 +59,8 @@ class _LazyNorm(LazyModuleMixin):
             if self.bias is not None:
                 self.bias.materialize((size,))
         if self.track_running_stats:
-            like = {"device": self.running_mean.device, "dtype": self.running_mean.dtype}
+            mean: Tensor = self.running_mean
+            like = {"device": mean.device, "dtype": mean.dtype}
             self.running_mean = empty(size, **like)
             self.running_var = empty(size, **like)
         self._sized = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from ..._load import _C
 from ...autograd.hooks import RemovableHandle
 from ...tensor import Tensor
 from ..parameter import Buffer, Parameter
@@ -93,6 +94,10 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
         if self.call_super_init:
             super().__init__(*args, **kwargs)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _C.use_fast_slots(cls)
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every subclass overrides this."""
         raise NotImplementedError(
@@ -100,7 +105,7 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooked or _global_hooks:
+        if _global_hooks or (self._hooked and self._has_hooks()):
             return self._call_hooked(args, kwargs)
         return self.forward(*args, **kwargs)
 
@@ -121,7 +126,9 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
 
     def __setattr__(self, name: str, value: Any) -> None:
         state = self.__dict__
-        if isinstance(value, Parameter):
+        # Tensors first: the test for a role runs Python code, and most values are no tensors.
+        tensor = isinstance(value, Tensor)
+        if tensor and isinstance(value, Parameter):
             if "_parameters" not in state:
                 raise AttributeError("cannot assign parameters before Module.__init__() call")
             self._forget(name, but="_parameters")
@@ -152,12 +159,12 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
                     )
                 state["_modules"][name] = None
                 return
-            if isinstance(value, Buffer):
+            if tensor and isinstance(value, Buffer):
                 self._forget(name, but="_buffers")
                 self.register_buffer(name, value, value.persistent)
                 return
             if name in state["_buffers"]:
-                if value is not None and not isinstance(value, Tensor):
+                if value is not None and not tensor:
                     raise TypeError(
                         f"cannot assign '{_type_name(value)}' as buffer '{name}' "
                         "(torch.nn.Buffer, torch.Tensor or None expected)"
@@ -340,6 +347,11 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
             return f"{self._get_name()}({extra})"
         body = "\n  ".join(extra_lines + child_lines)
         return f"{self._get_name()}(\n  {body}\n)"
+
+
+# Attribute access and calls in C, where a class doesn't define its own; csrc/python/module_type.cpp.
+_C.register_module(Module, _global_hooks)
+_C.use_fast_slots(Module)
 
 
 def _indent(text: str) -> str:

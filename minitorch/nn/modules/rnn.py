@@ -86,7 +86,10 @@ class RNNBase(Module):
         for layer in range(num_layers):
             fan_in = input_size if layer == 0 else out * directions
             for side in range(directions):
-                shapes = {"weight_ih": (gates, fan_in), "weight_hh": (gates, out)}
+                shapes: dict[str, tuple[int, ...]] = {
+                    "weight_ih": (gates, fan_in),
+                    "weight_hh": (gates, out),
+                }
                 if bias:
                     shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
                 if proj_size > 0:
@@ -164,11 +167,10 @@ class RNNBase(Module):
         """
         lstm = self.mode == "LSTM"
         packed = isinstance(input, PackedSequence)
-        data, batch_sizes, sorted_indices, unsorted_indices = (
-            input if packed else (input, None, None, None)
-        )
+        parts: Any = input if packed else (input, None, None, None)
+        data, batch_sizes, sorted_indices, unsorted_indices = parts
         self._check_input(data, packed)
-        sizes = batch_sizes.tolist() if packed else None
+        sizes: Any = batch_sizes.tolist() if packed else None
         batched = packed or data.dim() == 3
         if not batched:
             data = data.unsqueeze(1)
@@ -197,6 +199,7 @@ class RNNBase(Module):
                 self._check_state(s, f"[{i}]" if lstm else "", rows, width)
             if sorted_indices is not None:
                 state = tuple(s.index_select(1, sorted_indices) for s in state)
+        output: Any
         output, last = run_layers(
             self.mode,
             data,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...ops import full, triu
+from ... import ops
 from .. import functional as F
 from .. import init
 from ._transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
@@ -28,7 +28,7 @@ __all__ = [
 
 def _square_subsequent_mask(size: int, device: Any = None, dtype: Any = None) -> Tensor:
     """(size, size) of zeros with -inf above the diagonal."""
-    return triu(full((size, size), float("-inf"), dtype=dtype, device=device), diagonal=1)
+    return ops.triu(ops.full((size, size), float("-inf"), dtype=dtype, device=device), diagonal=1)
 
 
 def _is_causal(mask: Tensor | None, is_causal: bool | None, size: int | None = None) -> bool:
@@ -89,8 +89,8 @@ class Transformer(Module):
     ) -> None:
         super().__init__()
         where = {"device": device, "dtype": dtype}
-        layer_args = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps)
-        layer_args += (batch_first, norm_first, bias)
+        layer_args: tuple[Any, ...] = (d_model, nhead, dim_feedforward, dropout, activation)
+        layer_args += (layer_norm_eps, batch_first, norm_first, bias)
         if custom_encoder is not None:
             self.encoder = custom_encoder
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...ops import dot, mv
-from ..functional import normalize
+from .. import functional as F
 from ..modules.module import Module
 from .parametrize import register_parametrization
 from .spectral_norm import as_matrix, default_dim, power_iteration
@@ -72,14 +72,14 @@ class _SpectralNorm(Module):
             rows, columns = matrix.shape
             u = matrix.new_empty(rows).normal_(0, 1)
             v = matrix.new_empty(columns).normal_(0, 1)
-            self.register_buffer("_u", normalize(u, dim=0, eps=eps))
-            self.register_buffer("_v", normalize(v, dim=0, eps=eps))
+            self.register_buffer("_u", F.normalize(u, dim=0, eps=eps))
+            self.register_buffer("_v", F.normalize(v, dim=0, eps=eps))
             # Fifteen steps make the first forward's estimate a good one.
             power_iteration(matrix, self._u, self._v, 15, eps)
 
     def forward(self, weight: Tensor) -> Tensor:
         if weight.dim() == 1:
-            return normalize(weight, dim=0, eps=self.eps)
+            return F.normalize(weight, dim=0, eps=self.eps)
         matrix = as_matrix(weight, self.dim)
         if self.training:
             power_iteration(matrix.detach(), self._u, self._v, self.n_power_iterations, self.eps)

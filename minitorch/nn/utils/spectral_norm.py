@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...autograd import no_grad
 from ...ops import dot, mv
-from ..functional import normalize
+from .. import functional as F
 from ..parameter import Parameter
 
 TYPE_CHECKING = False
@@ -28,8 +28,8 @@ def power_iteration(matrix: Tensor, u: Tensor, v: Tensor, steps: int, eps: float
     """Turn u and v, in place, towards the first left and right singular vectors."""
     with no_grad():
         for _ in range(steps):
-            v.copy_(normalize(mv(matrix.t(), u), dim=0, eps=eps))
-            u.copy_(normalize(mv(matrix, v), dim=0, eps=eps))
+            v.copy_(F.normalize(mv(matrix.t(), u), dim=0, eps=eps))
+            u.copy_(F.normalize(mv(matrix, v), dim=0, eps=eps))
 
 
 def default_dim(module: Module) -> int:
@@ -111,8 +111,8 @@ def spectral_norm(
         raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
     with no_grad():
         rows, columns = as_matrix(weight, fn.dim).shape
-        u = normalize(weight.new_empty(rows).normal_(0, 1), dim=0, eps=eps)
-        v = normalize(weight.new_empty(columns).normal_(0, 1), dim=0, eps=eps)
+        u = F.normalize(weight.new_empty(rows).normal_(0, 1), dim=0, eps=eps)
+        v = F.normalize(weight.new_empty(columns).normal_(0, 1), dim=0, eps=eps)
     del module._parameters[name]
     module.register_parameter(name + "_orig", weight)
     # A plain attribute: the parameter is the undivided weight.

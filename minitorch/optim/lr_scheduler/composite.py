@@ -134,12 +134,13 @@ class ChainedScheduler(LRScheduler):
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
     ) -> None:
-        if optimizer is None and len(schedulers) > 0:
-            optimizer = schedulers[0].optimizer
-        _check(type(self).__name__, schedulers, optimizer)
+        own: Any = optimizer
+        if own is None and len(schedulers) > 0:
+            own = getattr(schedulers[0], "optimizer", None)
+        _check(type(self).__name__, schedulers, own)
         self._schedulers = schedulers
-        self.optimizer = optimizer
-        self._last_lr = [copied(g["lr"]) for g in optimizer.param_groups]
+        self.optimizer = own
+        self._last_lr = [copied(g["lr"]) for g in own.param_groups]
 
     def step(self) -> None:  # type: ignore[override]
         """Step every scheduler."""

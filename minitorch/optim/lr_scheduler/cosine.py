@@ -86,7 +86,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.T_i = T_0
         self.T_mult = T_mult
         self.eta_min = eta_min
-        self.T_cur = last_epoch
+        self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
@@ -97,9 +97,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     def step(self, epoch: float | None = None) -> None:
         """Go on by one epoch, or to any `epoch`, which may have a fraction."""
         if epoch is None and self.last_epoch < 0:
-            epoch = 0
+            epoch = 0.0
         if epoch is None:
-            epoch = self.last_epoch + 1
+            epoch = float(self.last_epoch + 1)
             self.T_cur = self.T_cur + 1
             if self.T_cur >= self.T_i:
                 self.T_cur = self.T_cur % self.T_i

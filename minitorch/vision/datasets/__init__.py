@@ -7,7 +7,7 @@ from .cifar import CIFAR10, CIFAR100
 from .digits import Digits
 from .fake import FakeData
 from .folder import DatasetFolder, ImageFolder
-from .mnist import MNIST, FashionMNIST, KMNIST
+from .mnist import KMNIST, MNIST, FashionMNIST
 
 __all__ = [
     "CIFAR10",

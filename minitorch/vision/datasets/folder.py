@@ -81,7 +81,8 @@ class DatasetFolder(VisionDataset):
     def _find_samples(
         self, root: str, valid: Callable[[str], bool], allow_empty: bool
     ) -> list[tuple[str, int]]:
-        samples, empty = [], []
+        samples: list[tuple[str, int]] = []
+        empty: list[str] = []
         for name, number in sorted(self.class_to_idx.items()):
             before = len(samples)
             for folder, _, files in sorted(os.walk(os.path.join(root, name), followlinks=True)):

@@ -20,7 +20,7 @@ def _floats(img: minitorch.Tensor) -> minitorch.Tensor:
     return img if img.is_floating_point() else img.to(minitorch.float32)
 
 
-def _finish(values: minitorch.Tensor, img: minitorch.Tensor) -> minitorch.Tensor:
+def _finish(values: Any, img: minitorch.Tensor) -> minitorch.Tensor:
     values = values.clamp(0, _top(img))
     # Integers are cut, not rounded, as Pillow does.
     return values if img.is_floating_point() else values.to(img.dtype)
@@ -37,7 +37,7 @@ def _check(name: str, factor: float) -> None:
 
 def _gray(img: minitorch.Tensor) -> minitorch.Tensor:
     r, g, b = (img[..., i : i + 1, :, :] for i in range(3))
-    values = _LUMA[0] * _floats(r) + _LUMA[1] * _floats(g) + _LUMA[2] * _floats(b)
+    values: Any = _LUMA[0] * _floats(r) + _LUMA[1] * _floats(g) + _LUMA[2] * _floats(b)
     return values if img.is_floating_point() else values.to(img.dtype)
 
 

@@ -161,7 +161,7 @@ def affine(
         )
     x0, y0 = np.floor(source_x).astype(np.int64), np.floor(source_y).astype(np.int64)
     outside = filled(shape, background, image).to(minitorch.float32)
-    total = None
+    total: Any = None
     for dy in (0, 1):
         for dx in (0, 1):
             weight = np.abs(1 - dx - (source_x - x0)) * np.abs(1 - dy - (source_y - y0))

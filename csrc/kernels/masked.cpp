@@ -1,0 +1,160 @@
+// masked_fill: y = mask ? value : x, one pass.
+// masked_select, masked_scatter, nonzero: one pass that counts per chunk, one that moves; every
+// chunk on any thread. Bytes: two reads of the mask, one read of the input, one write per chosen
+// element.
+#include "ops/masked.h"
+
+#include "kernels/elementwise.h"
+
+namespace mt::cpu::MT_ISA {
+namespace {
+
+template <class T>
+void fill_typed(const ElementIter& it, const void* value) {
+  const T v = *static_cast<const T*>(value);
+  run_elementwise(it, [v](char* const* data, const int64_t* s, int64_t n) {
+    if (s[0] == sizeof(T) && s[1] == sizeof(T) && s[2] == 1) {
+      T* y = reinterpret_cast<T*>(data[0]);
+      const T* x = reinterpret_cast<const T*>(data[1]);
+      const uint8_t* mask = reinterpret_cast<const uint8_t*>(data[2]);
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; i++) y[i] = mask[i] ? v : x[i];
+    } else {
+      for (int64_t i = 0; i < n; i++) {
+        T x = *reinterpret_cast<const T*>(data[1] + i * s[1]);
+        *reinterpret_cast<T*>(data[0] + i * s[0]) = data[2][i * s[2]] ? v : x;
+      }
+    }
+  });
+}
+
+// f(begin, end, first, last): chunk [begin, end) of the mask has the chosen elements [first, last).
+template <class F>
+MT_INLINE void each_chunk(int64_t n, int64_t chunk, const int64_t* starts, const F& f) {
+  parallel_for(ceil_div(n, chunk), 1, [&](int64_t from, int64_t to) {
+    for (int64_t c = from; c < to; c++)
+      f(c * chunk, (c + 1) * chunk < n ? (c + 1) * chunk : n, starts[c], starts[c + 1]);
+  });
+}
+
+// Branch-free: the element is moved in any case and kept where the mask is set. Stopping at the
+// chunk's last chosen element keeps the writes inside of its part.
+template <class T>
+void select_typed(const T* x, const bool* mask, int64_t n, int64_t chunk, const int64_t* starts,
+                  T* y) {
+  each_chunk(n, chunk, starts, [&](int64_t begin, int64_t end, int64_t first, int64_t last) {
+    if (last - first == end - begin) {
+      __builtin_memcpy(y + first, x + begin, size_t(end - begin) * sizeof(T));
+      return;
+    }
+    for (int64_t i = begin; first < last; i++) {
+      y[first] = x[i];
+      first += mask[i];
+    }
+  });
+}
+
+template <class T>
+void scatter_typed(T* y, const bool* mask, int64_t n, int64_t chunk, const int64_t* starts,
+                   const T* src) {
+  each_chunk(n, chunk, starts, [&](int64_t begin, int64_t, int64_t first, int64_t last) {
+    for (int64_t i = begin; first < last; i++) {
+      y[i] = mask[i] ? src[first] : y[i];
+      first += mask[i];
+    }
+  });
+}
+
+}  // namespace
+
+void masked_fill(int64_t itemsize, const ElementIter& it, const void* value) {
+  switch (itemsize) {
+    case 1:
+      return fill_typed<uint8_t>(it, value);
+    case 2:
+      return fill_typed<uint16_t>(it, value);
+    case 4:
+      return fill_typed<uint32_t>(it, value);
+    default:
+      return fill_typed<uint64_t>(it, value);
+  }
+}
+
+void mask_count(const bool* mask, int64_t n, int64_t chunk, int64_t* counts) {
+  const uint8_t* m = reinterpret_cast<const uint8_t*>(mask);
+  parallel_for(ceil_div(n, chunk), 1, [=](int64_t from, int64_t to) {
+    for (int64_t c = from; c < to; c++) {
+      int64_t end = (c + 1) * chunk < n ? (c + 1) * chunk : n, total = 0;
+      for (int64_t i = c * chunk; i < end;) {
+        // 128 additions of 0 or 1 stay below the range of a byte.
+        int64_t stop = i + 128 * 64 < end ? i + 128 * 64 : end;
+        uint8_t sums[64] = {};
+        for (; i + 64 <= stop; i += 64)
+          for (int j = 0; j < 64; j++) sums[j] = uint8_t(sums[j] + m[i + j]);
+        for (; i < stop; i++) total += m[i];
+        for (int j = 0; j < 64; j++) total += sums[j];
+      }
+      counts[c] = total;
+    }
+  });
+}
+
+void mask_places(const bool* mask, int64_t n, int64_t chunk, const int64_t* starts, int ndim,
+                 const int64_t* sizes, int64_t* out, int64_t row, int64_t col) {
+  each_chunk(n, chunk, starts, [=](int64_t begin, int64_t, int64_t first, int64_t last) {
+    if (ndim == 1) {
+      for (int64_t i = begin; first < last; i++) {
+        out[first * row] = i;
+        first += mask[i];
+      }
+      return;
+    }
+    for (int64_t i = begin; first < last; i++) {
+      if (!mask[i]) continue;
+      int64_t rest = i;
+      for (int d = ndim - 1; d > 0; d--) {
+        out[first * row + d * col] = rest % sizes[d];
+        rest /= sizes[d];
+      }
+      out[first * row] = rest;
+      first++;
+    }
+  });
+}
+
+#define MT_BY_SIZE_(itemsize, ...) \
+  switch (itemsize) {              \
+    case 1: {                      \
+      using T = uint8_t;           \
+      __VA_ARGS__;                 \
+      break;                       \
+    }                              \
+    case 2: {                      \
+      using T = uint16_t;          \
+      __VA_ARGS__;                 \
+      break;                       \
+    }                              \
+    case 4: {                      \
+      using T = uint32_t;          \
+      __VA_ARGS__;                 \
+      break;                       \
+    }                              \
+    default: {                     \
+      using T = uint64_t;          \
+      __VA_ARGS__;                 \
+    }                              \
+  }
+
+void masked_select(int64_t itemsize, const void* x, const bool* mask, int64_t n, int64_t chunk,
+                   const int64_t* starts, void* y) {
+  MT_BY_SIZE_(itemsize,
+              select_typed(static_cast<const T*>(x), mask, n, chunk, starts, static_cast<T*>(y)))
+}
+
+void masked_scatter(int64_t itemsize, void* y, const bool* mask, int64_t n, int64_t chunk,
+                    const int64_t* starts, const void* src) {
+  MT_BY_SIZE_(itemsize,
+              scatter_typed(static_cast<T*>(y), mask, n, chunk, starts, static_cast<const T*>(src)))
+}
+
+}  // namespace mt::cpu::MT_ISA

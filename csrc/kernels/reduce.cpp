@@ -1,0 +1,252 @@
+// y = sum(f(x)): blocks of 1024 elements are summed in four vectors of the compute type and added
+// up in float64, so that the error of a long float32 sum does not grow with its length. One read of
+// x; the arithmetic hides behind it.
+#include "ops/reduce.h"
+
+#include "kernels/lanes.h"
+#include "kernels/math.h"
+#include "kernels/reduce.h"
+
+namespace mt::cpu::MT_ISA {
+namespace {
+
+constexpr int64_t kBlock = 1024;
+
+// Sum of f over n <= kBlock elements; f takes a vector or a number.
+template <class T, class F>
+MT_INLINE T sum_block(const T* p, int64_t n, const F& f) {
+  constexpr int64_t L = Lanes<T>::count;
+  using V = lanes_t<T>;
+  int64_t i = 0;
+  T total = 0;
+  if (n >= L) {
+    V a0{}, a1{}, a2{}, a3{};
+    for (; i + 4 * L <= n; i += 4 * L) {
+      a0 += f(load_lanes(p + i));
+      a1 += f(load_lanes(p + i + L));
+      a2 += f(load_lanes(p + i + 2 * L));
+      a3 += f(load_lanes(p + i + 3 * L));
+    }
+    for (; i + L <= n; i += L) a0 += f(load_lanes(p + i));
+    total = fold_lanes<T>((a0 + a1) + (a2 + a3), [](T a, T b) { return a + b; });
+  }
+  for (; i < n; i++) total += f(p[i]);
+  return total;
+}
+
+template <SumOp op, class X, class C>
+MT_INLINE X apply(X x, [[maybe_unused]] C c) {
+  if constexpr (op == SumOp::sum) return x;
+  if constexpr (op == SumOp::nansum) return x == x ? x : X{};
+  if constexpr (op == SumOp::norm1) return x < X{} ? -x : x;
+  if constexpr (op == SumOp::norm2) return x * x;
+  if constexpr (op == SumOp::square_dev) {
+    X d = x - c;
+    return d * d;
+  }
+}
+
+template <SumOp op, class Stored>
+struct Sum {
+  using S = Stored;
+  using T = compute_t<S>;
+  using Lane = T;
+  using Total = double;
+  static constexpr bool has_param = op == SumOp::square_dev || op == SumOp::exp_dev;
+  template <bool, class A, class>
+  struct Pick {
+    using type = A;
+  };
+  template <class A, class B>
+  struct Pick<false, A, B> {
+    using type = B;
+  };
+  using Param = typename Pick<has_param, T, NoParam>::type;
+  static constexpr int kFlush = 128;
+
+  double divisor;
+  bool wide, root;
+
+  Total start() const { return 0; }
+  Lane lane() const { return 0; }
+  MT_INLINE Lane join(Lane a, Lane b) const { return a + b; }
+  MT_INLINE Total add(Total a, Lane b) const { return a + double(b); }
+  Total combine(Total a, Total b) const { return a + b; }
+  MT_INLINE Lane map(S x, Param c) const {
+    if constexpr (op == SumOp::exp_dev) {
+      return fn::exp(load<S>(x) - c);
+    } else if constexpr (has_param) {
+      return apply<op, T, T>(load<S>(x), c);
+    } else {
+      return apply<op, T, T>(load<S>(x), T(0));
+    }
+  }
+  MT_INLINE void row(Total& total, const S* p, int64_t n, Param c) const {
+    for (int64_t i = 0; i < n; i += kBlock) {
+      const int64_t m = n - i < kBlock ? n - i : kBlock;
+      if constexpr (op == SumOp::exp_dev || !__is_same(S, T)) {
+        T block[kBlock];
+#pragma GCC ivdep
+        for (int64_t j = 0; j < m; j++) block[j] = map(p[i + j], c);
+        total += double(sum_block<T>(block, m, [](auto x) { return x; }));
+      } else if constexpr (has_param) {
+        total += double(sum_block<T>(p + i, m, [c](auto x) { return apply<op>(x, c); }));
+      } else {
+        total += double(sum_block<T>(p + i, m, [](auto x) { return apply<op>(x, T(0)); }));
+      }
+    }
+  }
+  MT_INLINE void store(char* y, Total t) const {
+    t /= divisor;
+    if (root) t = fn::sqrt(t);
+    if (wide) *reinterpret_cast<T*>(y) = T(t);
+    else *reinterpret_cast<S*>(y) = store_as<S>(T(t));
+  }
+};
+
+template <class Stored>
+struct IntSum {
+  using S = Stored;
+  using Lane = int64_t;
+  using Total = int64_t;
+  using Param = NoParam;
+  static constexpr int kFlush = 1 << 30;
+  Total start() const { return 0; }
+  Lane lane() const { return 0; }
+  MT_INLINE Lane map(S x, Param) const { return int64_t(x); }
+  MT_INLINE Lane join(Lane a, Lane b) const { return int64_t(uint64_t(a) + uint64_t(b)); }
+  MT_INLINE Total add(Total a, Lane b) const { return join(a, b); }
+  Total combine(Total a, Total b) const { return join(a, b); }
+  MT_INLINE void row(Total& total, const S* p, int64_t n, Param) const {
+    uint64_t s = 0;
+    for (int64_t i = 0; i < n; i++) s += uint64_t(int64_t(p[i]));
+    total = join(total, int64_t(s));
+  }
+  void store(char* y, Total t) const { *reinterpret_cast<int64_t*>(y) = t; }
+};
+
+template <class Stored>
+struct Prod {
+  using S = Stored;
+  using T = compute_t<S>;
+  using Lane = T;
+  using Total = T;
+  using Param = NoParam;
+  static constexpr int kFlush = 1 << 30;
+  Total start() const { return 1; }
+  Lane lane() const { return 1; }
+  MT_INLINE Lane map(S x, Param) const { return load<S>(x); }
+  MT_INLINE Lane join(Lane a, Lane b) const {
+    if constexpr (__is_same(T, int64_t)) return int64_t(uint64_t(a) * uint64_t(b));
+    else return a * b;
+  }
+  MT_INLINE Total add(Total a, Lane b) const { return join(a, b); }
+  Total combine(Total a, Total b) const { return join(a, b); }
+  void row(Total& total, const S* p, int64_t n, Param) const {
+    T a[8] = {total, 1, 1, 1, 1, 1, 1, 1};
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+      for (int64_t j = 0; j < 8; j++) a[j] = join(a[j], load<S>(p[i + j]));
+    for (; i < n; i++) a[0] = join(a[0], load<S>(p[i]));
+    for (int w = 4; w > 0; w /= 2)
+      for (int j = 0; j < w; j++) a[j] = join(a[j], a[j + w]);
+    total = a[0];
+  }
+  void store(char* y, Total t) const { *reinterpret_cast<S*>(y) = store_as<S>(t); }
+};
+
+// Elements as bits: x is nonzero where x & mask is (the mask leaves out the sign of a float's
+// zero).
+template <LogicOp op, class Bits>
+struct Logic {
+  using S = Bits;
+  static constexpr bool counts = op == LogicOp::count_nonzero;
+  using Lane = int64_t;
+  using Total = int64_t;
+  using Param = NoParam;
+  static constexpr int kFlush = 1 << 30;
+  Bits mask;
+  Total start() const { return op == LogicOp::all; }
+  Lane lane() const { return op == LogicOp::all; }
+  MT_INLINE Lane map(S x, Param) const { return Bits(x & mask) != 0; }
+  MT_INLINE Lane join(Lane a, Lane b) const {
+    return counts ? a + b : op == LogicOp::any ? (a | b) : (a & b);
+  }
+  MT_INLINE Total add(Total a, Lane b) const { return join(a, b); }
+  Total combine(Total a, Total b) const { return join(a, b); }
+  void row(Total& total, const S* p, int64_t n, Param) const {
+    for (int64_t i = 0; i < n; i += 4096) {
+      const int64_t m = n - i < 4096 ? n - i : 4096;
+      if constexpr (counts) {
+        uint32_t c = 0;
+        for (int64_t j = 0; j < m; j++) c += Bits(p[i + j] & mask) != 0;
+        total += c;
+      } else if constexpr (op == LogicOp::any) {
+        if (total) return;
+        Bits seen = 0;
+        for (int64_t j = 0; j < m; j++) seen |= Bits(p[i + j] & mask);
+        total = seen != 0;
+      } else {
+        if (!total) return;
+        uint8_t zero = 0;
+        for (int64_t j = 0; j < m; j++) zero |= Bits(p[i + j] & mask) == 0;
+        total = zero == 0;
+      }
+    }
+  }
+  void store(char* y, Total t) const {
+    if constexpr (counts) *reinterpret_cast<int64_t*>(y) = t;
+    else *reinterpret_cast<bool*>(y) = t != 0;
+  }
+};
+
+template <class Bits>
+void logic(LogicOp op, Bits mask, const ElementIter& kept, const ElementIter& reduced) {
+  switch (op) {
+    case LogicOp::any:
+      return reduce(Logic<LogicOp::any, Bits>{mask}, kept, reduced);
+    case LogicOp::all:
+      return reduce(Logic<LogicOp::all, Bits>{mask}, kept, reduced);
+    case LogicOp::count_nonzero:
+      return reduce(Logic<LogicOp::count_nonzero, Bits>{mask}, kept, reduced);
+  }
+}
+
+}  // namespace
+
+void reduce_sum(SumOp op, DType dtype, const ElementIter& kept, const ElementIter& reduced,
+                double divisor, bool wide, bool root) {
+#define MT_RUN_(name)    \
+  if (op == SumOp::name) \
+    return reduce(Sum<SumOp::name, scalar_t>{divisor, wide, root}, kept, reduced);
+  MT_SWITCH_FLOAT_HALF(dtype, MT_RUN_(sum))
+  MT_SWITCH_FLOAT(
+      dtype, {MT_RUN_(nansum) MT_RUN_(square_dev) MT_RUN_(exp_dev) MT_RUN_(norm1) MT_RUN_(norm2)})
+#undef MT_RUN_
+}
+
+void reduce_sum_int(DType dtype, const ElementIter& kept, const ElementIter& reduced) {
+  MT_SWITCH_INT(dtype, return reduce(IntSum<scalar_t>{}, kept, reduced))
+  if (dtype == DType::Bool) reduce(IntSum<bool>{}, kept, reduced);
+}
+
+void reduce_prod(DType dtype, const ElementIter& kept, const ElementIter& reduced) {
+  MT_SWITCH_FLOAT_HALF(dtype, return reduce(Prod<scalar_t>{}, kept, reduced))
+  if (dtype == DType::Int64) reduce(Prod<int64_t>{}, kept, reduced);
+}
+
+void reduce_logic(LogicOp op, DType dtype, const ElementIter& kept, const ElementIter& reduced) {
+  const bool floating = is_floating(dtype);
+  switch (itemsize(dtype)) {
+    case 1:
+      return logic<uint8_t>(op, 0xff, kept, reduced);
+    case 2:
+      return logic<uint16_t>(op, floating ? 0x7fff : 0xffff, kept, reduced);
+    case 4:
+      return logic<uint32_t>(op, floating ? 0x7fffffffu : ~0u, kept, reduced);
+    default:
+      return logic<uint64_t>(op, floating ? ~0ull >> 1 : ~0ull, kept, reduced);
+  }
+}
+
+}  // namespace mt::cpu::MT_ISA

@@ -1,0 +1,108 @@
+#include "ops/layer_norm.h"
+
+#include "ops/dispatch.h"
+#include "ops/hidden.h"
+
+namespace mt {
+namespace {
+
+Tensor constant(double value, int64_t n, DType dtype, Device device) {
+  Tensor t = empty({n}, dtype, device);
+  copy_into(t, scalar_tensor(Scalar::of(value), dtype, device));
+  return t;
+}
+
+// x as rows of the normalised dims; missing weight and bias are ones and zeros.
+struct Prepared {
+  Tensor x, w, b;
+  LayerNormArgs args;
+  Dims stats;  // x's shape with 1 in place of each normalised size
+
+  Prepared(const char* op, const Tensor& input, const Dims& shape, const std::optional<Tensor>& weight,
+           const std::optional<Tensor>& bias, double eps, bool centre) {
+    check_floating(input, op, "input");
+    MT_CHECK(shape.n >= 1, op, "(): Expected normalized_shape to be at least 1-dimensional, but got ",
+             shape);
+    bool fits = input.dim() >= shape.n;
+    for (int i = 0; fits && i < shape.n; i++) fits = input.size(input.dim() - shape.n + i) == shape[i];
+    MT_CHECK(fits, op, "(): Given normalized_shape=", shape, ", expected input with shape [*, ", shape,
+             "], but got input of size ", input.sizes());
+    MT_CHECK(!weight || weight->sizes() == shape, op,
+             "(): Expected weight to be of same shape as normalized_shape, but got weight of shape ",
+             weight ? weight->sizes() : Dims(), " and normalized_shape = ", shape);
+    MT_CHECK(!bias || bias->sizes() == shape, op,
+             "(): Expected bias to be of same shape as normalized_shape, but got bias of shape ",
+             bias ? bias->sizes() : Dims(), " and normalized_shape = ", shape);
+    const DType dtype = input.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    const int64_t n = shape.product();
+    x = contiguous(to_dtype(input, dtype));
+    w = weight ? contiguous(to_dtype(*weight, dtype)) : constant(1, n, dtype, x.device());
+    if (centre) b = bias ? contiguous(to_dtype(*bias, dtype)) : constant(0, n, dtype, x.device());
+    int64_t rows = 1;
+    stats = input.sizes();
+    for (int i = 0; i < stats.n; i++) {
+      if (i < stats.n - shape.n) rows *= stats[i];
+      else stats[i] = 1;
+    }
+    args = {dtype, centre, rows, n, x.data(), w.data(), centre ? b.data() : nullptr, eps};
+  }
+};
+
+std::tuple<Tensor, Hidden<Tensor>, Hidden<Tensor>> forward(const char* op, const Tensor& input,
+                                                           const Dims& shape,
+                                                           const std::optional<Tensor>& weight,
+                                                           const std::optional<Tensor>& bias,
+                                                           double eps, bool centre) {
+  Prepared p(op, input, shape, weight, bias, eps, centre);
+  Tensor y = empty_like(p.x), rstd = empty(p.stats, p.args.dtype, p.x.device());
+  Tensor mean;
+  if (centre) mean = empty(p.stats, p.args.dtype, p.x.device());
+  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), layer_norm_forward, p.args, y.data(),
+                  centre ? mean.data() : nullptr, rstd.data());
+  return {to_dtype(y, input.dtype()), Hidden<Tensor>{mean}, Hidden<Tensor>{rstd}};
+}
+
+std::tuple<Tensor, Tensor, Tensor> backward(const char* op, const Tensor& dy, const Tensor& input,
+                                            const Dims& shape, const std::optional<Tensor>& weight,
+                                            const std::optional<Tensor>& mean, const Tensor& rstd,
+                                            bool params) {
+  const bool centre = bool(mean);
+  Prepared p(op, input, shape, weight, std::nullopt, 0, centre);
+  Tensor g = contiguous(to_dtype(expand_to(dy, input.sizes(), op), p.args.dtype));
+  Tensor dx = empty_like(p.x), dw, db, partial;
+  if (params) {
+    dw = empty(shape, p.args.dtype, p.x.device());
+    if (centre) db = empty_like(dw);
+    int64_t chunks = ceil_div(p.args.rows, layer_norm_grain(p.args.rows, p.args.n));
+    partial = empty({chunks, 2, p.args.n}, p.args.dtype, p.x.device());
+  }
+  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), layer_norm_backward, p.args, g.data(),
+                  centre ? mean->data() : nullptr, rstd.data(), dx.data(), params ? dw.data() : nullptr,
+                  db ? db.data() : nullptr, params ? partial.data() : nullptr);
+  dx = to_dtype(dx, input.dtype());
+  if (dw && weight) dw = to_dtype(dw, weight->dtype());
+  return {dx, dw, db};
+}
+
+auto layer_norm(const Tensor& x, const Dims& shape, const std::optional<Tensor>& weight,
+                const std::optional<Tensor>& bias, double eps) {
+  return forward("layer_norm", x, shape, weight, bias, eps, true);
+}
+auto rms_norm(const Tensor& x, const Dims& shape, const std::optional<Tensor>& weight, double eps) {
+  return forward("rms_norm", x, shape, weight, std::nullopt, eps, false);
+}
+auto layer_norm_grad(const Tensor& dy, const Tensor& x, const Dims& shape,
+                     const std::optional<Tensor>& weight, const std::optional<Tensor>& mean,
+                     const Tensor& rstd, bool params) {
+  return backward("layer_norm", dy, x, shape, weight, mean, rstd, params);
+}
+
+}  // namespace
+
+MT_BIND(layer_norm) {
+  def_op<&layer_norm>(m, "layer_norm");
+  def_op<&rms_norm>(m, "rms_norm");
+  def_raw<&layer_norm_grad>(m, "layer_norm_backward");
+}
+
+}  // namespace mt

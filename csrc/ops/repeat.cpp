@@ -1,0 +1,67 @@
+// Repetition of whole tensors and of single slices.
+#include "ops/dispatch.h"
+
+namespace mt {
+namespace {
+
+Tensor repeat(const Tensor& x, const Dims& times) {
+  int lead = times.n - x.dim();
+  MT_CHECK(lead >= 0, "repeat(): Number of dimensions of repeat dims (", times.n,
+           ") can not be smaller than number of dimensions of tensor (", x.dim(), ")");
+  Dims sizes;
+  for (int i = 0; i < times.n; i++) {
+    MT_CHECK(times[i] >= 0, "repeat(): trying to create tensor with negative dimension: ", times);
+    sizes.push(times[i] * (i < lead ? 1 : x.size(i - lead)));
+  }
+  Tensor y = empty(sizes, x.dtype(), x.device());
+  if (y.numel() == 0) return y;
+  // One pass: (times, size) per dim on both sides, without the dims that say nothing.
+  Dims shape, to, from;
+  for (int i = 0; i < times.n; i++) {
+    int64_t n = i < lead ? 1 : x.size(i - lead);
+    if (times[i] > 1) {
+      shape.push(times[i]);
+      to.push(y.stride(i) * n);
+      from.push(0);
+    }
+    if (n > 1) {
+      shape.push(n);
+      to.push(y.stride(i));
+      from.push(x.stride(i - lead));
+    }
+  }
+  copy_into(as_strided(y, shape, to, 0), as_strided(x, shape, from, x->offset));
+  return y;
+}
+
+// repeats[0] times 0, repeats[1] times 1 ...; `total` is the sum where the caller knows it, or -1.
+Tensor repeat_places(const Tensor& repeats, int64_t total) {
+  MT_CHECK(repeats.dim() == 1,
+           "repeat_interleave(): repeats must be 0-dim or 1-dim tensor, got shape ",
+           repeats.sizes());
+  MT_CHECK(is_integral(repeats.dtype()),
+           "repeat_interleave(): repeats has to be of an integer dtype, got ", repeats.dtype());
+  Tensor r = contiguous(to_dtype(repeats, DType::Int64));
+  const int64_t* times = r.data<int64_t>();
+  int64_t sum = 0;
+  for (int64_t i = 0; i < r.numel(); i++) {
+    MT_CHECK(times[i] >= 0, "repeat_interleave(): repeats can not be negative, got ", times[i]);
+    sum += times[i];
+  }
+  MT_CHECK(total < 0 || total == sum, "repeat_interleave(): output_size ", total,
+           " is not the sum of repeats, ", sum);
+  Tensor y = empty({sum}, DType::Int64, repeats.device());
+  int64_t* to = y.data<int64_t>();
+  for (int64_t i = 0; i < r.numel(); i++)
+    for (int64_t k = 0; k < times[i]; k++) *to++ = i;
+  return y;
+}
+
+}  // namespace
+
+MT_BIND(repeat) {
+  def_op<&repeat>(m, "repeat");
+  def_plain<&repeat_places>(m, "repeat_places");
+}
+
+}  // namespace mt
