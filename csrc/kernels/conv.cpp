@@ -2,6 +2,7 @@
 #include "ops/conv.h"
 
 #include "kernels/conv_dots.h"
+#include "kernels/conv_winograd.h"
 
 namespace mt::cpu::MT_ISA {
 
@@ -14,12 +15,14 @@ bool few_residues(const ConvParams& p) {
 
 template <class T>
 void forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
+  if (suits_winograd(p)) return conv_winograd_forward(p, x, w, bias, y);
   if (few_residues(p)) return conv_rows_forward(p, x, w, bias, y);
   conv_gemm_forward(p, x, w, bias, y);
 }
 
 template <class T>
 void backward_input(const ConvParams& p, const T* dy, const T* w, const T* bias, T* dx) {
+  if (suits_winograd(p)) return conv_winograd_backward_input(p, dy, w, bias, dx);
   if (few_residues(p)) return conv_rows_backward_input(p, dy, w, bias, dx);
   conv_gemm_backward_input(p, dy, w, bias, dx);
 }

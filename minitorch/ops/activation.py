@@ -306,7 +306,9 @@ def gelu(input, approximate="none"):
         return _gelu(input)
     if approximate == "tanh":
         return _gelu_tanh(input)
-    raise RuntimeError(f"gelu(): approximate argument must be either none or tanh, got {approximate!r}")
+    raise RuntimeError(
+        f"gelu(): approximate argument must be either none or tanh, got {approximate!r}"
+    )
 
 
 @functional
@@ -467,7 +469,9 @@ def softshrink(input, lambd=0.5):
         RuntimeError: lambd < 0.
     """
     if lambd < 0:
-        raise RuntimeError(f"softshrink(): lambda must be greater or equal to 0, but found to be {lambd}")
+        raise RuntimeError(
+            f"softshrink(): lambda must be greater or equal to 0, but found to be {lambd}"
+        )
     return _softshrink(input, lambd)
 
 
