@@ -15,7 +15,18 @@ import minitorch
 from minitorch import nn
 from minitorch.serialization import load
 
-DTYPES = "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split()
+DTYPES = [
+    "float64",
+    "float32",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "bool",
+]
 
 
 @pytest.fixture(scope="module")
