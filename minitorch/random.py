@@ -1,123 +1,173 @@
-"""Generators of random numbers, and the global one.
-
-Numbers are counter-based (Philox 4x32-10): a generator is a seed and a position, and element i of a
-random tensor depends on these two and on i only, so the same seed gives the same bits for any number
-of threads.
-"""
+"""Generators of random numbers: the state is a seed and a count of Philox counters used so far."""
 
 from __future__ import annotations
 
 from ._load import _C
 
-_MASK = (1 << 63) - 1
+_MASK = (1 << 64) - 1
+DEFAULT_SEED = 67280421310721
+
+
+def _signed(value):
+    """A 64-bit number as the int64 that the extension takes."""
+    return value - (1 << 64) if value >> 63 else value
 
 
 class Generator:
-    """A stream of random numbers.
+    """A stream of random numbers, for the generator= argument of random functions.
 
     Args:
-        device: accepted for compatibility; the numbers are the same on every device.
+        device: where the tensors live; the numbers do not depend on it.
+
+    >>> import minitorch
+    >>> g = minitorch.Generator().manual_seed(0)
+    >>> bool((minitorch.rand(3, generator=g) == minitorch.rand(3, generator=g.manual_seed(0))).all())
+    True
     """
 
-    __slots__ = ("_offset", "_seed", "device")
+    __slots__ = ("__weakref__", "_key", "_offset", "_seed", "device")
 
     def __init__(self, device="cpu"):
         from .dtypes import device as make_device
 
         self.device = make_device(device)
-        self._seed = 67280421310721
-        self._offset = 0
+        self.manual_seed(DEFAULT_SEED)
 
     def manual_seed(self, seed):
-        """Starts the stream of `seed` from its beginning; returns the generator."""
-        seed = int(seed)
-        if not -(1 << 63) <= seed < 1 << 64:
-            raise RuntimeError(f"manual_seed(): overflow when unpacking long: {seed}")
-        self._seed = seed - (1 << 64) if seed > _MASK else seed
+        """Restarts the stream at a seed; returns the generator.
+
+        Args:
+            seed: an int; its lower 64 bits count.
+        """
+        if not -(1 << 63) <= seed <= _MASK:
+            raise RuntimeError(f"manual_seed(): Overflow when unpacking long: {seed}")
+        self._seed = int(seed) & _MASK
+        self._key = _signed(self._seed)
         self._offset = 0
         return self
 
     def seed(self):
-        """Seeds from the operating system's randomness; returns the seed."""
+        """Restarts the stream at a seed from the operating system, which is returned."""
         import os
 
-        seed = int.from_bytes(os.urandom(8), "little") & _MASK
-        self.manual_seed(seed)
-        return seed
+        self.manual_seed(int.from_bytes(os.urandom(8), "little"))
+        return self._seed
 
     def initial_seed(self):
-        """The seed of the stream."""
+        """The seed that the stream was started with."""
         return self._seed
 
     def get_state(self):
-        """Seed and position as a uint8 tensor of 16 bytes."""
-        data = self._seed.to_bytes(8, "little", signed=True) + self._offset.to_bytes(8, "little")
-        return _C.from_sequence(tuple(data), _C.uint8, _C.float32)
+        """The state as a uint8 tensor of 16 bytes."""
+        pair = _C.from_sequence((self._key, self._offset), _C.int64, _C.float32)
+        return _C.view_dtype(pair, _C.uint8)
 
     def set_state(self, new_state):
-        """Continues where get_state() was taken; returns the generator."""
-        data = bytes(new_state.tolist())
-        if len(data) != 16:
-            raise RuntimeError(f"set_state(): expected a state of 16 bytes, got {len(data)}")
-        self._seed = int.from_bytes(data[:8], "little", signed=True)
-        self._offset = int.from_bytes(data[8:], "little")
+        """Continues where get_state() was called.
+
+        Raises:
+            TypeError: not a uint8 tensor.
+            RuntimeError: of another size than get_state() gives.
+        """
+        if not isinstance(new_state, _C.TensorBase) or new_state.dtype is not _C.uint8:
+            raise TypeError("set_state(): RNG state must be a minitorch.uint8 tensor")
+        if new_state.numel() != 16:
+            raise RuntimeError(
+                f"set_state(): RNG state is wrong size: {new_state.numel()} bytes, expected 16"
+            )
+        # A copy: a view's bytes need not be aligned.
+        key, offset = _C.tolist(_C.view_dtype(_C.clone(new_state, False), _C.int64))
+        self._key, self._offset = key, offset
+        self._seed = key & _MASK
         return self
 
     def clone_state(self):
-        """A generator that gives the same numbers from here on."""
+        """A generator that will give the same numbers as this one."""
         other = Generator(self.device)
-        other._seed, other._offset = self._seed, self._offset
+        other._seed, other._key, other._offset = self._seed, self._key, self._offset
         return other
 
-    def fill(self, kernel, *args):
-        """Runs a filling kernel (tensor, seed, offset, ...) and moves on by what it took."""
-        self._offset += kernel(args[0], self._seed, self._offset, *args[1:])
+    def reserve(self, words):
+        """Takes the counters for `words` 32-bit numbers; returns (key, first counter) for a kernel."""
+        offset = self._offset
+        self._offset = offset + (words + 63 >> 6 << 4)
+        return self._key, offset
 
     def __getstate__(self):
-        return (self._seed, self._offset)
+        return self._seed, self._offset, str(self.device)
 
     def __setstate__(self, state):
-        self.__init__()
-        self._seed, self._offset = state
+        seed, offset, device = state
+        self.__init__(device)
+        self.manual_seed(seed)
+        self._offset = offset
+
+    def __reduce__(self):
+        return _unpickle, (self.__getstate__(),)
+
+    def __repr__(self):
+        return f"Generator(device={self.device!r}, seed={self._seed})"
+
+
+def _unpickle(state):
+    generator = Generator.__new__(Generator)
+    generator.__setstate__(state)
+    return generator
 
 
 default_generator = Generator()
 
 
 def manual_seed(seed):
-    """Seeds the global generator; returns it."""
-    return default_generator.manual_seed(seed)
+    """Restarts the default generator, on which all random functions draw, at a seed.
+
+    Args:
+        seed: an int.
+
+    Returns:
+        The default generator.
+    """
+    return default_generator.manual_seed(int(seed))
 
 
 def seed():
-    """Seeds the global generator from the operating system's randomness; returns the seed."""
+    """Restarts the default generator at a seed from the operating system; returns that seed."""
     return default_generator.seed()
 
 
 def initial_seed():
-    """The seed of the global generator."""
+    """The seed that the default generator was started with."""
     return default_generator.initial_seed()
 
 
 def get_rng_state():
-    """State of the global generator, a uint8 tensor."""
+    """The default generator's state, a uint8 tensor."""
     return default_generator.get_state()
 
 
 def set_rng_state(new_state):
-    """Sets the state of the global generator."""
+    """Continues the default generator where get_rng_state() was called."""
     default_generator.set_state(new_state)
 
 
-class fork_rng:
-    """Context manager after which the global generator is where it was before."""
+class fork_rng:  # noqa: N801
+    """Context in which random numbers are drawn without moving the default generator.
 
-    def __init__(self, devices=None, enabled=True):
+    Args:
+        devices, device_type: accepted for PyTorch's sake; there is one generator.
+        enabled: False makes the context do nothing.
+    """
+
+    __slots__ = ("enabled", "state")
+
+    def __init__(self, devices=None, enabled=True, device_type="cuda", **unused):
         self.enabled = enabled
+        self.state = None
 
     def __enter__(self):
-        self._state = (default_generator._seed, default_generator._offset)
-
-    def __exit__(self, *exc):
         if self.enabled:
-            default_generator._seed, default_generator._offset = self._state
+            self.state = get_rng_state()
+
+    def __exit__(self, *error):
+        if self.enabled:
+            set_rng_state(self.state)

@@ -10,8 +10,9 @@ struct Philox4 {
   uint32_t v[4];
 };
 
-MT_INLINE MT_HD Philox4 philox(uint64_t seed, uint64_t counter) {
-  uint32_t c0 = uint32_t(counter), c1 = uint32_t(counter >> 32), c2 = 0, c3 = 0;
+// `draw` numbers the independent draws of one counter, for methods that reject some.
+MT_INLINE MT_HD Philox4 philox(uint64_t seed, uint64_t counter, uint32_t draw = 0) {
+  uint32_t c0 = uint32_t(counter), c1 = uint32_t(counter >> 32), c2 = draw, c3 = 0;
   uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
   for (int round = 0; round < 10; round++) {
     uint64_t p0 = uint64_t(0xD2511F53u) * c0, p1 = uint64_t(0xCD9E8D57u) * c2;
@@ -30,18 +31,5 @@ MT_INLINE MT_HD float uniform_float(uint32_t u) { return float(u >> 8) * 0x1p-24
 MT_INLINE MT_HD double uniform_double(uint32_t hi, uint32_t lo) {
   return double(((uint64_t(hi) << 32) | lo) >> 11) * 0x1p-53;
 }
-
-// Where a stream of random numbers stands: a kernel that fills n elements reserves the counters
-// [offset, offset + ceil(n / 4)) (one counter gives four 32-bit numbers).
-struct Generator {
-  uint64_t seed = 67280421310721;
-  uint64_t offset = 0;
-
-  uint64_t reserve(uint64_t counters) {
-    uint64_t start = offset;
-    offset += counters;
-    return start;
-  }
-};
 
 }  // namespace mt

@@ -1,30 +1,63 @@
 // Convolution: picks the way by shape.
 #include "ops/conv.h"
 
-#include "kernels/conv_gemm.h"
+#include "kernels/conv_dots.h"
+#include "kernels/conv_winograd.h"
 
 namespace mt::cpu::MT_ISA {
 
+namespace {
+
+// Residues modulo the stride become planes of a copy and passes of the input's gradient.
+bool few_residues(const ConvParams& p) {
+  return p.stride[0] * p.stride[1] * p.stride[2] <= kMostPasses;
+}
+
+template <class T>
+void forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
+  if (suits_winograd(p)) return conv_winograd_forward(p, x, w, bias, y);
+  if (few_residues(p)) return conv_rows_forward(p, x, w, bias, y);
+  conv_gemm_forward(p, x, w, bias, y);
+}
+
+template <class T>
+void backward_input(const ConvParams& p, const T* dy, const T* w, const T* bias, T* dx) {
+  if (suits_winograd(p)) return conv_winograd_backward_input(p, dy, w, bias, dx);
+  if (few_residues(p)) return conv_rows_backward_input(p, dy, w, bias, dx);
+  conv_gemm_backward_input(p, dy, w, bias, dx);
+}
+
+template <class T>
+void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
+  const int64_t o = p.o / p.groups, k = p.c / p.groups * p.taps();
+  // Dots end with a sum over lanes, which needs long rows or several images in cache.
+  const bool long_rows = p.out_size() >= 384 || o * k <= 8192;
+  if (few_residues(p) && long_rows) return conv_dots_backward_weight(p, dy, x, dw);
+  conv_gemm_backward_weight(p, dy, x, dw);
+}
+
+}  // namespace
+
 void conv_forward(DType dtype, const ConvParams& p, const void* x, const void* w, const void* bias,
                   void* y) {
-  MT_SWITCH_FLOAT(dtype, conv_gemm_forward<scalar_t>(
-                             p, static_cast<const scalar_t*>(x), static_cast<const scalar_t*>(w),
-                             static_cast<const scalar_t*>(bias), static_cast<scalar_t*>(y)))
+  MT_SWITCH_FLOAT(dtype, forward(p, static_cast<const scalar_t*>(x),
+                                 static_cast<const scalar_t*>(w),
+                                 static_cast<const scalar_t*>(bias), static_cast<scalar_t*>(y)))
 }
 
 void conv_backward_input(DType dtype, const ConvParams& p, const void* dy, const void* w,
                          const void* bias, void* dx) {
-  MT_SWITCH_FLOAT(dtype,
-                  conv_gemm_backward_input<scalar_t>(
-                      p, static_cast<const scalar_t*>(dy), static_cast<const scalar_t*>(w),
-                      static_cast<const scalar_t*>(bias), static_cast<scalar_t*>(dx)))
+  MT_SWITCH_FLOAT(dtype, backward_input(p, static_cast<const scalar_t*>(dy),
+                                        static_cast<const scalar_t*>(w),
+                                        static_cast<const scalar_t*>(bias),
+                                        static_cast<scalar_t*>(dx)))
 }
 
 void conv_backward_weight(DType dtype, const ConvParams& p, const void* dy, const void* x,
                           void* dw) {
-  MT_SWITCH_FLOAT(dtype, conv_gemm_backward_weight<scalar_t>(
-                             p, static_cast<const scalar_t*>(dy), static_cast<const scalar_t*>(x),
-                             static_cast<scalar_t*>(dw)))
+  MT_SWITCH_FLOAT(dtype, backward_weight(p, static_cast<const scalar_t*>(dy),
+                                         static_cast<const scalar_t*>(x),
+                                         static_cast<scalar_t*>(dw)))
 }
 
 namespace {

@@ -175,7 +175,11 @@ struct PackFlipped {
   int64_t taps[3], first[3], step[3], kernel[3];  // tap t is kernel element first + t*step
 
   void operator()(int64_t k0, int64_t kc, int64_t i0, int rows, T* dst) const {
-    constexpr int MR = Tile<T>::MR;
+    pack(k0, kc, i0, rows, Tile<T>::MR, dst);
+  }
+
+  // Panels of any width >= rows.
+  MT_INLINE void pack(int64_t k0, int64_t kc, int64_t i0, int rows, int width, T* dst) const {
     const int64_t per_o = taps[0] * taps[1] * taps[2];
     if (per_o == 0) return;
     int64_t o = k0 / per_o, t = k0 % per_o;
@@ -184,8 +188,8 @@ struct PackFlipped {
       const int64_t at = ((first[0] + t0 * step[0]) * kernel[1] + first[1] + t1 * step[1]) *
                              kernel[2] + first[2] + t2 * step[2];
       const T* from = w + o * o_stride + i0 * c_stride + at;
-      for (int r = 0; r < rows; r++) dst[p * MR + r] = from[r * c_stride];
-      for (int r = rows; r < MR; r++) dst[p * MR + r] = T(0);
+      for (int r = 0; r < rows; r++) dst[p * width + r] = from[r * c_stride];
+      for (int r = rows; r < width; r++) dst[p * width + r] = T(0);
       if (++t == per_o) t = 0, o++;
     }
   }

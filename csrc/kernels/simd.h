@@ -124,7 +124,7 @@ MT_INLINE Vec<float> exp_nonpositive(Vec<float> x) {
   return p * (Vec<float>)((n + 127) << 23);
 }
 MT_INLINE Vec<double> exp_nonpositive(Vec<double> x) {
-  Vec<double> y;
+  Vec<double> y = x;
   for (int i = 0; i < kLanes<double>; i++) y[i] = fn::exp(x[i]);
   return y;
 }

@@ -1,6 +1,7 @@
 #include "ops/binary.h"
 
 #include "ops/dispatch.h"
+#include "ops/iterators.h"
 
 namespace mt {
 namespace {
@@ -32,15 +33,23 @@ struct Pair {
 
   Pair(const Operand& a, const Operand& b, DType dtype, const char* name)
       : x(a.tensor), y(b.tensor), compute(compute_dtype(dtype)) {
+    MT_CHECK_TYPE(x || y, name, "(): expected at least one Tensor, got two numbers");
     if (!x) x_value = value_of(a.scalar, compute);
     if (!y) y_value = value_of(b.scalar, compute);
     if (x && y) {
       check_same_device(*x, *y, name);
       shape = x->same_shape(*y) ? x->sizes() : broadcast_shapes(x->sizes(), y->sizes(), name);
-    } else if (x || y) {
+    } else {
       shape = x ? x->sizes() : y->sizes();
     }
-    if (x || y) device = x ? x->device() : y->device();
+    device = x ? x->device() : y->device();
+  }
+
+  // The result, in the order of dims of an operand that is not in row-major order.
+  Tensor make(DType dtype) const {
+    const Tensor* first = x && x->sizes() == shape ? x : y && y->sizes() == shape ? y : nullptr;
+    bool rows = (!x || x->is_contiguous()) && (!y || y->is_contiguous());
+    return rows || !first ? empty(shape, dtype, device) : empty_like_layout(*first, dtype);
   }
 
   OperandTypes types(const Tensor& z) const {
@@ -73,20 +82,40 @@ struct Pair {
 
 bool has_zero(const Operand& b, DType dtype);
 
+bool is_bool(const Operand& a) {
+  return a.tensor ? a.tensor->dtype() == DType::Bool : a.scalar.kind == Scalar::Bool;
+}
+
+// PyTorch's rule of which operands may be numbers.
+void check_tensors(BinaryOp op, const Operand& a, const Operand& b, const char* name) {
+  switch (op) {
+    case BinaryOp::maximum: case BinaryOp::minimum: case BinaryOp::fmax: case BinaryOp::fmin:
+    case BinaryOp::heaviside: case BinaryOp::atan2: case BinaryOp::hypot: case BinaryOp::nextafter:
+    case BinaryOp::logaddexp: case BinaryOp::logaddexp2: case BinaryOp::gcd: case BinaryOp::lcm:
+      MT_CHECK_TYPE(b.tensor, name, "(): argument 'other' (position 2) must be Tensor, not a number");
+      [[fallthrough]];
+    case BinaryOp::fmod: case BinaryOp::copysign:
+      MT_CHECK_TYPE(a.tensor, name, "(): argument 'input' (position 1) must be Tensor, not a number");
+      break;
+    default: break;
+  }
+}
+
 DType compute_type(BinaryOp op, Domain domain, const Operand& a, const Operand& b, const char* name) {
   DType dtype = result_type(a, b);
   if (domain == Domain::Float) dtype = to_floating(dtype);
   if (domain == Domain::Bits || domain == Domain::Int)
-    MT_CHECK_KIND(ErrorKind::Runtime, !is_floating(dtype), name, "(): not defined for ", dtype,
+    MT_CHECK_KIND(ErrorKind::NotImplemented, !is_floating(dtype), name, "(): not defined for ", dtype,
                   " tensors, expected integers", domain == Domain::Bits ? " or bool" : "");
+  if (op == BinaryOp::sub)
+    MT_CHECK(!is_bool(a) && !is_bool(b),
+             "sub(): Subtraction, the `-` operator, with a bool tensor is not supported. Use the `^` or "
+             "`logical_xor()` operator, or `~` to invert a mask.");
   if (dtype == DType::Bool) {
-    MT_CHECK(op != BinaryOp::sub,
-             "sub(): Subtraction, the `-` operator, with two bool tensors is not supported. Use the "
-             "`^` or `logical_xor()` operator instead.");
     bool allowed = domain == Domain::Bits || op == BinaryOp::add || op == BinaryOp::add_scaled ||
                    op == BinaryOp::mul || op == BinaryOp::maximum || op == BinaryOp::minimum ||
-                   op == BinaryOp::fmax || op == BinaryOp::fmin;
-    MT_CHECK(allowed, name, "(): not defined for bool tensors");
+                   op == BinaryOp::fmax || op == BinaryOp::fmin || op == BinaryOp::pow;
+    MT_CHECK_KIND(ErrorKind::NotImplemented, allowed, name, "(): not defined for bool tensors");
   }
   bool divides = op == BinaryOp::floor_divide || op == BinaryOp::trunc_divide ||
                  op == BinaryOp::remainder || op == BinaryOp::fmod;
@@ -111,7 +140,7 @@ Tensor forward(BinaryOp op, Domain domain, const char* name, const Operand& a, c
                Number alpha) {
   DType dtype = compute_type(op, domain, a, b, name);
   Pair p(a, b, dtype, name);
-  Tensor z = empty(p.shape, dtype, p.device);
+  Tensor z = p.make(dtype);
   MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z), alpha);
   return z;
 }
@@ -153,19 +182,26 @@ Tensor compare(CompareOp op, const char* name, const Operand& a, const Operand& 
     dtype = promote(a.tensor->dtype(), b.tensor->dtype());
   }
   Pair p(a, b, dtype, name);
-  Tensor z = empty(p.shape, DType::Bool, p.device);
+  Tensor z = p.make(DType::Bool);
   MT_DISPATCH_CPU(p.device, z.numel(), compare_forward, op, p.compute, p.types(z), p.iter(z));
   return z;
 }
 
 template <BinaryOp op, Domain domain> struct Named {
   static inline const char* name = "";
-  static Tensor run(const Operand& a, const Operand& b) { return forward(op, domain, name, a, b, {}); }
+  static Tensor run(const Operand& a, const Operand& b) {
+    check_tensors(op, a, b, name);
+    return forward(op, domain, name, a, b, {});
+  }
   static void run_(const Tensor& z, const Operand& b) { forward_(op, domain, name, z, b, {}); }
 };
 template <CompareOp op> struct NamedCompare {
   static inline const char* name = "";
-  static Tensor run(const Operand& a, const Operand& b) { return compare(op, name, a, b); }
+  static Tensor run(const Tensor& a, const Operand& b) {
+    MT_CHECK_TYPE(b.tensor || op < CompareOp::logical_and, name,
+                  "(): argument 'other' (position 2) must be Tensor, not a number");
+    return compare(op, name, {&a, {}}, b);
+  }
   static void run_(const Tensor& z, const Operand& b) {
     if (b.tensor)
       MT_CHECK(broadcast_shapes(z.sizes(), b.tensor->sizes(), name) == z.sizes(), name,
@@ -185,6 +221,14 @@ void add_scaled_(const Tensor& z, const Operand& b, const Scalar& alpha) {
   MT_CHECK(alpha.kind != Scalar::Float || is_floating(result_type({&z, {}}, b)),
            "add_(): For integral input tensors, argument alpha must not be a floating point number.");
   forward_(BinaryOp::add_scaled, Domain::Numeric, "add", z, b, {alpha.d, alpha.i});
+}
+
+// One-sided clamps: extrema whose bound may be a number.
+Tensor clamp_min(const Tensor& x, const Operand& bound) {
+  return forward(BinaryOp::maximum, Domain::Numeric, "clamp_min", {&x, {}}, bound, {});
+}
+Tensor clamp_max(const Tensor& x, const Operand& bound) {
+  return forward(BinaryOp::minimum, Domain::Numeric, "clamp_max", {&x, {}}, bound, {});
 }
 
 DType result_type_of(const Operand& a, const Operand& b) { return result_type(a, b); }
@@ -214,6 +258,8 @@ MT_BIND(binary) {
   MT_COMPARE_OPS(MT_DEF_COMPARE_)
   def_op<&add_scaled>(m, "add_scaled");
   def_plain<&add_scaled_>(m, "add_scaled_");
+  def_op<&clamp_min>(m, "clamp_min");
+  def_op<&clamp_max>(m, "clamp_max");
   def_plain<&result_type_of>(m, "result_type");
   def_plain<&promote_types>(m, "promote_types");
 }

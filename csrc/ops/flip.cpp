@@ -1,15 +1,17 @@
 // Reversed and rotated dims: copies through strides.
-#include "ops/copy.h"
+#include "ops/flip.h"
+
 #include "ops/dispatch.h"
 
 namespace mt {
 namespace {
 
-Tensor flip(const Tensor& x, const Dims& dims) {
+Tensor flip_forward(const Tensor& x, const Dims& dims) {
   uint32_t reversed = 0;
   for (int64_t dim : dims) {
     int d = wrap_dim(dim, x.dim(), "flip");
-    MT_CHECK(!(reversed >> d & 1), "flip(): dim ", d, " appears multiple times in the list of dims");
+    MT_CHECK(!(reversed >> d & 1), "flip(): dim ", d,
+             " appears multiple times in the list of dims");
     reversed |= 1u << d;
   }
   Tensor y = empty_like(x);
@@ -31,7 +33,7 @@ Tensor flip(const Tensor& x, const Dims& dims) {
     it.strides[d][1] = -it.strides[d][1];
   }
   finish_iter(it);
-  MT_DISPATCH_CPU(x.device(), y.numel(), copy, x.dtype(), x.dtype(), it);
+  MT_DISPATCH_CPU(x.device(), y.numel(), flip, bytes, it);
   return y;
 }
 
@@ -56,17 +58,19 @@ Tensor roll_dim(const Tensor& x, int64_t shift, int dim) {
 Tensor roll(const Tensor& x, const Dims& shifts, const Dims& dims) {
   MT_CHECK(shifts.n > 0, "roll(): `shifts` required");
   if (dims.n == 0) {
-    MT_CHECK(shifts.n == 1, "roll(): shifts and dimensions must align. shifts: ", shifts.n, ", dims: 0");
+    MT_CHECK(shifts.n == 1, "roll(): shifts and dimensions must align. shifts: ", shifts.n,
+             ", dims: 0");
     Tensor flat = contiguous(x);
     flat = as_strided(flat, {flat.numel()}, {1}, flat->offset);
     Tensor y = roll_dim(flat, shifts[0], 0);
     return as_strided(y, x.sizes(), contiguous_strides(x.sizes()), 0);
   }
-  MT_CHECK(shifts.n == dims.n, "roll(): shifts and dimensions must align. shifts: ", shifts.n, ", dims: ",
-           dims.n);
+  MT_CHECK(shifts.n == dims.n, "roll(): shifts and dimensions must align. shifts: ", shifts.n,
+           ", dims: ", dims.n);
   Tensor y = x;
   for (int i = 0; i < dims.n; i++) {
-    MT_CHECK_INDEX(x.dim() > 0, "roll(): Dimension specified as ", dims[i], " but tensor has no dimensions");
+    MT_CHECK_INDEX(x.dim() > 0, "roll(): Dimension specified as ", dims[i],
+                   " but tensor has no dimensions");
     y = roll_dim(y, shifts[i], wrap_dim(dims[i], x.dim(), "roll"));
   }
   return y;
@@ -75,7 +79,7 @@ Tensor roll(const Tensor& x, const Dims& shifts, const Dims& dims) {
 }  // namespace
 
 MT_BIND(flip) {
-  def_op<&flip>(m, "flip");
+  def_op<&flip_forward>(m, "flip");
   def_op<&roll>(m, "roll");
 }
 

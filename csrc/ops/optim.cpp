@@ -145,15 +145,18 @@ void write(const Tensor& t, double value) {
   t.bump_version();
 }
 
-// The numbers of the steps, each one counted up in place.
-std::vector<double> advance(const char* name, const Tensors& params, const Tensors& steps) {
+// The numbers of the steps to take; `count_up` writes them back once the step is done, so that a
+// step that raises changes nothing.
+std::vector<double> next_steps(const char* name, const Tensors& params, const Tensors& steps) {
   MT_CHECK(steps.size() == params.size(), name, "(): got ", params.size(), " parameters and ",
            steps.size(), " step counts");
   std::vector<double> t;
   t.reserve(steps.size());
   for (const Tensor& s : steps) t.push_back(read(s, name) + 1);
-  for (size_t i = 0; i < steps.size(); i++) write(steps[i], t[i]);
   return t;
+}
+void count_up(const Tensors& steps, const std::vector<double>& t) {
+  for (size_t i = 0; i < t.size(); i++) write(steps[i], t[i]);
 }
 
 void sgd_step(const Tensors& params, const Tensors& grads, const Tensors& buffers, double lr,
@@ -175,7 +178,7 @@ void sgd_step(const Tensors& params, const Tensors& grads, const Tensors& buffer
 void adam_step(const Tensors& params, const Tensors& grads, const Tensors& steps, const Tensors& m,
                const Tensors& v, const Tensors& largest_v, double lr, double beta1, double beta2,
                double eps, double weight_decay, bool amsgrad, bool maximize, bool decoupled) {
-  std::vector<double> t = advance("adam_step", params, steps);
+  std::vector<double> t = next_steps("adam_step", params, steps);
   Coefficients c = neutral(maximize);
   set_betas(c, beta1, beta2);
   set_decay(c, lr, weight_decay, decoupled);
@@ -188,13 +191,14 @@ void adam_step(const Tensors& params, const Tensors& grads, const Tensors& steps
   if (amsgrad)
     run("adam_step", OptimRule::adam_amsgrad, params, grads, {&m, &v, &largest_v}, coefficients);
   else run("adam_step", OptimRule::adam, params, grads, {&m, &v}, coefficients);
+  count_up(steps, t);
 }
 
 void rmsprop_step(const Tensors& params, const Tensors& grads, const Tensors& steps,
                   const Tensors& v, const Tensors& means, const Tensors& buffers, double lr,
                   double alpha, double eps, double weight_decay, double momentum, bool centered,
                   bool maximize) {
-  advance("rmsprop_step", params, steps);
+  std::vector<double> t = next_steps("rmsprop_step", params, steps);
   Coefficients c = neutral(maximize, weight_decay);
   set_betas(c, momentum, alpha);
   c.eps = eps;
@@ -207,35 +211,38 @@ void rmsprop_step(const Tensors& params, const Tensors& grads, const Tensors& st
       centered ? (momentum > 0 ? OptimRule::rmsprop_centered_momentum : OptimRule::rmsprop_centered)
                : (momentum > 0 ? OptimRule::rmsprop_momentum : OptimRule::rmsprop);
   run("rmsprop_step", rule, params, grads, states, coefficients);
+  count_up(steps, t);
 }
 
 void adagrad_step(const Tensors& params, const Tensors& grads, const Tensors& steps,
                   const Tensors& sums, double lr, double lr_decay, double eps, double weight_decay,
                   bool maximize) {
-  std::vector<double> t = advance("adagrad_step", params, steps);
+  std::vector<double> t = next_steps("adagrad_step", params, steps);
   Coefficients c = neutral(maximize, weight_decay);
   c.eps = eps;
   run("adagrad_step", OptimRule::adagrad, params, grads, {&sums}, [&](size_t i) {
     c.step = lr / (1 + (t[i] - 1) * lr_decay);
     return c;
   });
+  count_up(steps, t);
 }
 
 void adadelta_step(const Tensors& params, const Tensors& grads, const Tensors& steps,
                    const Tensors& v, const Tensors& u, double lr, double rho, double eps,
                    double weight_decay, bool maximize) {
-  advance("adadelta_step", params, steps);
+  std::vector<double> t = next_steps("adadelta_step", params, steps);
   Coefficients c = neutral(maximize, weight_decay);
   set_betas(c, 0, rho);
   c.eps = eps;
   c.step = lr;
   run("adadelta_step", OptimRule::adadelta, params, grads, {&v, &u}, [&](size_t) { return c; });
+  count_up(steps, t);
 }
 
 void adamax_step(const Tensors& params, const Tensors& grads, const Tensors& steps,
                  const Tensors& m, const Tensors& u, double lr, double beta1, double beta2,
                  double eps, double weight_decay, bool maximize) {
-  std::vector<double> t = advance("adamax_step", params, steps);
+  std::vector<double> t = next_steps("adamax_step", params, steps);
   Coefficients c = neutral(maximize, weight_decay);
   set_betas(c, beta1, beta2);
   c.eps = eps;
@@ -243,6 +250,7 @@ void adamax_step(const Tensors& params, const Tensors& grads, const Tensors& ste
     c.step = lr / (1 - std::pow(beta1, t[i]));
     return c;
   });
+  count_up(steps, t);
 }
 
 void nadam_step(const Tensors& params, const Tensors& grads, const Tensors& steps,
@@ -252,14 +260,13 @@ void nadam_step(const Tensors& params, const Tensors& grads, const Tensors& step
   const char* name = "nadam_step";
   MT_CHECK(mu_products.size() == params.size(), name, "(): got ", params.size(), " parameters and ",
            mu_products.size(), " momentum products");
-  std::vector<double> t = advance(name, params, steps), product;
+  std::vector<double> t = next_steps(name, params, steps), product;
   auto momentum = [&](double step) {
     return beta1 * (1 - 0.5 * std::pow(0.96, step * momentum_decay));
   };
-  for (size_t i = 0; i < t.size(); i++) {
-    write(mu_products[i], read(mu_products[i], name) * momentum(t[i]));
-    product.push_back(read(mu_products[i], name));
-  }
+  // Rounded to float32 like the stored product.
+  for (size_t i = 0; i < t.size(); i++)
+    product.push_back(double(float(read(mu_products[i], name) * momentum(t[i]))));
   Coefficients c = neutral(maximize);
   set_betas(c, beta1, beta2);
   set_decay(c, lr, weight_decay, decoupled);
@@ -271,12 +278,14 @@ void nadam_step(const Tensors& params, const Tensors& grads, const Tensors& step
     c.step2 = lr * mu_next / (1 - product[i] * mu_next);
     return c;
   });
+  count_up(mu_products, product);
+  count_up(steps, t);
 }
 
 void radam_step(const Tensors& params, const Tensors& grads, const Tensors& steps, const Tensors& m,
                 const Tensors& v, double lr, double beta1, double beta2, double eps,
                 double weight_decay, bool decoupled, bool maximize) {
-  std::vector<double> t = advance("radam_step", params, steps);
+  std::vector<double> t = next_steps("radam_step", params, steps);
   Coefficients c = neutral(maximize);
   set_betas(c, beta1, beta2);
   set_decay(c, lr, weight_decay, decoupled);
@@ -293,6 +302,7 @@ void radam_step(const Tensors& params, const Tensors& grads, const Tensors& step
     }
     return c;
   });
+  count_up(steps, t);
 }
 
 }  // namespace

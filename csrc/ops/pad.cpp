@@ -10,25 +10,30 @@ struct Plan : PadPlan {
   std::vector<int64_t> places[kMaxPadDims];
 };
 
-// The place in a dim of n elements that stands at `i` (which may be outside), or -1.
-int64_t place(const std::string& mode, int64_t i, int64_t n) {
+// The place in a dim of n elements that stands at `i` (which may be outside), or -1. A circle is
+// made of what negative padding has left: [begin, end).
+int64_t place(const std::string& mode, int64_t i, int64_t n, int64_t begin, int64_t end) {
   if (i >= 0 && i < n) return i;
   if (mode == "reflect") return i < 0 ? -i : 2 * (n - 1) - i;
   if (mode == "replicate") return i < 0 ? 0 : n - 1;
-  if (mode == "circular") return i < 0 ? i + n : i - n;
+  if (mode == "circular") return i < 0 ? i + end : i - n + begin;
   return -1;
 }
 
-void check_dim(const std::string& mode, int64_t before, int64_t after, int64_t n, const Tensor& x, int d) {
-  MT_CHECK(before + after + n >= 0, "pad(): the input size ", n, ", plus negative padding ", before, " and ",
-           after, " resulted in a negative output size, for dimension ", d, " of shape ", x.sizes());
+void check_dim(const std::string& mode, int64_t before, int64_t after, int64_t n, const Tensor& x,
+               int d) {
+  MT_CHECK(before + after + n >= 0, "pad(): the input size ", n, ", plus negative padding ", before,
+           " and ", after, " resulted in a negative output size, for dimension ", d, " of shape ",
+           x.sizes());
   if (mode == "reflect")
-    MT_CHECK(before < n && after < n, "pad(): Padding size should be less than the corresponding input ",
-             "dimension, but got: padding (", before, ", ", after, ") at dimension ", d, " of input ",
-             x.sizes());
+    MT_CHECK(before < n && after < n,
+             "pad(): Padding size should be less than the corresponding input ",
+             "dimension, but got: padding (", before, ", ", after, ") at dimension ", d,
+             " of input ", x.sizes());
   if (mode == "circular")
-    MT_CHECK(before <= n && after <= n, "pad(): Padding value causes wrapping around more than once: (",
-             before, ", ", after, ") at dimension ", d, " of input ", x.sizes());
+    MT_CHECK(before <= n + std::min<int64_t>(after, 0) && after <= n + std::min<int64_t>(before, 0),
+             "pad(): Padding value causes wrapping around more than once: (", before, ", ", after,
+             ") at dimension ", d, " of input ", x.sizes());
   if (mode == "replicate")
     MT_CHECK(n > 0 || (before <= 0 && after <= 0), "pad(): cannot replicate an empty dimension ", d,
              " of input ", x.sizes());
@@ -37,9 +42,10 @@ void check_dim(const std::string& mode, int64_t before, int64_t after, int64_t n
 // `pad` holds (before, after) of the last dim, then of the one before it ...
 void make_plan(const Tensor& x, const std::vector<int64_t>& pad, const std::string& mode, Plan& p) {
   MT_CHECK(pad.size() % 2 == 0, "pad(): Padding length must be divisible by 2, got ", pad.size());
-  MT_CHECK(pad.size() <= 2 * size_t(x.dim()), "pad(): Padding length should be less than or equal to two ",
-           "times the input dimension but got padding length ", pad.size(), " and input of dimension ",
-           x.dim());
+  MT_CHECK(pad.size() <= 2 * size_t(x.dim()),
+           "pad(): Padding length should be less than or equal to two ",
+           "times the input dimension but got padding length ", pad.size(),
+           " and input of dimension ", x.dim());
   int padded = int(pad.size() / 2), outer = x.dim() - padded;
   p.sizes = x.sizes();
   int64_t lead = 1;
@@ -48,7 +54,8 @@ void make_plan(const Tensor& x, const std::vector<int64_t>& pad, const std::stri
   p.map[0] = nullptr;
   p.ndim = 1;
   for (int d = outer; d < x.dim(); d++) {
-    int64_t before = pad[size_t(2 * (x.dim() - 1 - d))], after = pad[size_t(2 * (x.dim() - 1 - d) + 1)];
+    int64_t before = pad[size_t(2 * (x.dim() - 1 - d))],
+            after = pad[size_t(2 * (x.dim() - 1 - d) + 1)];
     int64_t n = x.size(d), size = n + before + after;
     check_dim(mode, before, after, n, x, d);
     p.sizes[d] = size;
@@ -60,7 +67,9 @@ void make_plan(const Tensor& x, const std::vector<int64_t>& pad, const std::stri
     p.last = std::max(std::min(before + n, size), p.first);
     if (before == 0 && after == 0) continue;
     p.places[k].resize(size_t(size));
-    for (int64_t i = 0; i < size; i++) p.places[k][size_t(i)] = place(mode, i - before, n);
+    for (int64_t i = 0; i < size; i++)
+      p.places[k][size_t(i)] = place(mode, i - before, n, std::max<int64_t>(-before, 0),
+                                     n + std::min<int64_t>(after, 0));
     p.map[k] = p.places[k].data();
   }
 }
@@ -72,8 +81,8 @@ Tensor pad(const Tensor& given, const std::vector<int64_t>& pad, const std::stri
   Tensor y = empty(p.sizes, given.dtype(), given.device());
   if (y.numel() == 0) return y;
   Tensor x = contiguous(given), v = scalar_tensor(value, x.dtype(), x.device());
-  MT_DISPATCH_CPU(x.device(), y.numel(), pad_forward, int64_t(itemsize(x.dtype())), x.data(), y.data(), p,
-                  v.data());
+  MT_DISPATCH_CPU(x.device(), y.numel(), pad_forward, int64_t(itemsize(x.dtype())), x.data(),
+                  y.data(), p, v.data());
   return y;
 }
 

@@ -7,9 +7,9 @@ namespace mt {
 
 constexpr int kMaxPadDims = 17;  // a tensor's dims, and the joined outer one
 
-// Sizes and maps of the dims, the outermost first; x and y are contiguous. map[d][i] is the place in x
-// of place i in y, or -1 for the constant; a null map is the identity. In the last dim the places
-// [first, last) are consecutive in x.
+// Sizes and maps of the dims, the outermost first; x and y are contiguous. map[d][i] is the place
+// in x of place i in y, or -1 for the constant; a null map is the identity. In the last dim the
+// places [first, last) are consecutive in x.
 struct PadPlan {
   int ndim = 0;
   int64_t out[kMaxPadDims], in[kMaxPadDims];

@@ -5,62 +5,138 @@
 namespace mt {
 namespace {
 
-// Python's generators hold seed and offset; Philox groups of 16 counters start at multiples of 16
-// from the offset, so a fill advances it by whole groups.
-int64_t whole_groups(int64_t counters) { return (counters + 15) / 16 * 16; }
-
-int64_t fill(Distribution kind, const Tensor& x, int64_t seed, int64_t offset, double a, double b,
-             const char* name) {
-  check_floating(x, name, "a tensor");
-  check_no_overlap(x, name);
-  Tensor y = x.is_contiguous() ? x : empty_like(x);
-  int64_t n = x.numel();
-  MT_DISPATCH_CPU(x.device(), n * 8, random_fill, kind, x.dtype(), y.data(), n, uint64_t(seed),
-                  uint64_t(offset), a, b);
-  if (!x.is_contiguous()) copy_into(x, y);
-  x.bump_version();
-  return whole_groups(random_counters(x.dtype(), n));
+// Runs a kernel on contiguous memory of y's shape and copies it to y where y is not contiguous.
+template <class F> void fill(const Tensor& y, const char* name, const F& f) {
+  check_no_overlap(y, name);
+  if (y.is_contiguous()) {
+    f(y);
+  } else {
+    Tensor t = empty_like(y);
+    f(t);
+    copy_into(y, t);
+  }
+  y.bump_version();
 }
 
-template <Distribution kind> struct Named {
+template <RandomOp op, bool any_dtype = false> struct Named {
   static inline const char* name = "";
-  // Fills x and returns how far the offset moves.
-  static int64_t run(const Tensor& x, int64_t seed, int64_t offset, double a, double b) {
-    return fill(kind, x, seed, offset, a, b, name);
+  static void run(const Tensor& y, double a, double b, int64_t seed, int64_t offset) {
+    if (any_dtype && !is_floating(y.dtype())) {
+      Tensor t = empty_like(y, DType::Float64);
+      run(t, a, b, seed, offset);
+      copy_into(y, t);
+      y.bump_version();
+      return;
+    }
+    check_floating(y, name, "a tensor");
+    fill(y, name, [&](const Tensor& t) {
+      MT_DISPATCH_CPU(t.device(), t.numel(), random_fill, op, t.dtype(), t.data(), t.numel(),
+                      uint64_t(seed), uint64_t(offset), a, b);
+    });
   }
 };
 
-// low <= value < high, high exclusive; `whole`: every int64.
-int64_t integers(const Tensor& x, int64_t seed, int64_t offset, int64_t low, int64_t high, bool whole) {
-  MT_CHECK(whole || low < high, "random_ expects 'from' to be less than 'to', but got from=", low,
-           " >= to=", high);
-  check_no_overlap(x, "random_");
-  Tensor y = x.is_contiguous() ? x : empty_like(x);
-  uint64_t range = whole ? 0 : uint64_t(high) - uint64_t(low);
-  MT_DISPATCH_CPU(x.device(), x.numel() * 8, random_integers, x.dtype(), y.data(), x.numel(),
-                  uint64_t(seed), uint64_t(offset), low, range);
-  if (!x.is_contiguous()) copy_into(x, y);
-  x.bump_version();
-  return whole_groups((x.numel() + 1) / 2);
+// Integers in [low, high), or in all of int64 where high == low.
+void random_(const Tensor& y, int64_t low, int64_t high, int64_t seed, int64_t offset) {
+  uint64_t range = uint64_t(high) - uint64_t(low);
+  bool wide = range == 0 || range > (uint64_t(1) << 32);
+  fill(y, "random_", [&](const Tensor& t) {
+    MT_DISPATCH_CPU(t.device(), t.numel(), random_integers, t.dtype(), t.data(), t.numel(),
+                    uint64_t(seed), uint64_t(offset), low, range, wide);
+  });
 }
 
-int64_t permutation(const Tensor& y, int64_t seed, int64_t offset) {
-  MT_DISPATCH_CPU(y.device(), y.numel(), random_permutation, y.data<int64_t>(), y.numel(), uint64_t(seed),
+void check_probabilities(const Tensor& p, const char* name) {
+  Tensor q = contiguous(to_dtype(p, DType::Float64));
+  const double* v = q.data<double>();
+  for (int64_t i = 0; i < q.numel(); i++)
+    MT_CHECK(v[i] >= 0 && v[i] <= 1, name, "(): expects all probabilities to be >= 0 and <= 1, got ", v[i]);
+}
+
+void bernoulli_(const Tensor& y, const Operand& p, int64_t seed, int64_t offset) {
+  float one = float(p.scalar.d);
+  Tensor many;
+  if (p.tensor) {
+    check_probabilities(*p.tensor, "bernoulli_");
+    many = contiguous(to_dtype(expand_to(*p.tensor, y.sizes(), "bernoulli_"), DType::Float32));
+  } else {
+    MT_CHECK(p.scalar.d >= 0 && p.scalar.d <= 1, "bernoulli_(): expects p to be in [0, 1], but got p=",
+             p.scalar.d);
+  }
+  fill(y, "bernoulli_", [&](const Tensor& t) {
+    MT_DISPATCH_CPU(t.device(), t.numel(), random_bernoulli, t.dtype(), t.data(),
+                    p.tensor ? many.data<float>() : &one, int64_t(p.tensor ? 1 : 0), t.numel(),
+                    uint64_t(seed), uint64_t(offset));
+  });
+}
+
+Tensor poisson(const Tensor& rate, int64_t seed, int64_t offset) {
+  check_floating(rate, "poisson", "rates");
+  DType dtype = rate.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+  Tensor r = contiguous(to_dtype(rate, dtype)), y = empty_like(r);
+  MT_DISPATCH_CPU(y.device(), y.numel(), random_poisson, dtype, y.data(), r.data(), y.numel(),
+                  uint64_t(seed), uint64_t(offset));
+  return to_dtype(y, rate.dtype());
+}
+
+Tensor randperm(int64_t n, int64_t seed, int64_t offset) {
+  MT_CHECK(n >= 0, "randperm(): n must be non-negative, got ", n);
+  Tensor y = empty({n}, DType::Int64, {});
+  MT_DISPATCH_CPU(y.device(), n, random_permutation, y.data<int64_t>(), n, uint64_t(seed),
                   uint64_t(offset));
-  return whole_groups((y.numel() + 1) / 2);
+  return y;
+}
+
+Tensor multinomial(const Tensor& weights, int64_t draws, bool replacement, int64_t seed, int64_t offset) {
+  check_floating(weights, "multinomial", "weights");
+  MT_CHECK(weights.dim() == 1 || weights.dim() == 2,
+           "multinomial(): prob_dist must be 1 or 2 dim, got shape ", weights.sizes());
+  int64_t n = weights.size(-1), rows = weights.dim() == 2 ? weights.size(0) : 1;
+  MT_CHECK(draws > 0, "multinomial(): cannot sample n_sample <= 0 samples, got ", draws);
+  MT_CHECK(replacement || draws <= n, "multinomial(): cannot sample n_sample > prob_dist.size(-1) "
+           "samples without replacement: ", draws, " of ", n);
+  Tensor p = contiguous(to_dtype(weights, DType::Float64));
+  const double* v = p.data<double>();
+  for (int64_t r = 0; r < rows; r++) {
+    double sum = 0;
+    int64_t positive = 0;
+    for (int64_t i = 0; i < n; i++) {
+      double x = v[r * n + i];
+      MT_CHECK(x >= 0 && x - x == 0,
+               "multinomial(): probability tensor contains either `inf`, `nan` or element < 0");
+      sum += x;
+      positive += x > 0;
+    }
+    MT_CHECK(sum > 0, "multinomial(): invalid multinomial distribution (sum of probabilities <= 0)");
+    MT_CHECK(replacement || positive >= draws, "multinomial(): invalid multinomial distribution (with "
+             "replacement=False, not enough non-negative category to sample)");
+  }
+  Dims shape;
+  if (weights.dim() == 2) shape.push(rows);
+  shape.push(draws);
+  Tensor y = empty(shape, DType::Int64, {}), work = empty({n}, DType::Float64, {});
+  MT_DISPATCH_CPU(y.device(), rows * n, random_multinomial, v, y.data<int64_t>(), rows, n, draws,
+                  replacement, work.data<double>(), uint64_t(seed), uint64_t(offset));
+  return y;
 }
 
 }  // namespace
 
 MT_BIND(random) {
-#define MT_DEF_(kind, ...)                                \
-  Named<Distribution::kind>::name = #kind "_";            \
-  def_plain<&Named<Distribution::kind>::run>(m, "random_" #kind);
-  MT_DISTRIBUTIONS(MT_DEF_)
+#define MT_DEF_(op, ...)                                   \
+  Named<RandomOp::op, ##__VA_ARGS__>::name = #op "_";      \
+  def_plain<&Named<RandomOp::op, ##__VA_ARGS__>::run>(m, #op "_");
+  MT_DEF_(uniform)
   MT_DEF_(normal)
+  MT_DEF_(exponential)
+  MT_DEF_(geometric, true)
+  MT_DEF_(cauchy)
   MT_DEF_(log_normal)
-  def_plain<&integers>(m, "random_integers");
-  def_plain<&permutation>(m, "random_permutation");
+  def_plain<&random_>(m, "random_");
+  def_plain<&bernoulli_>(m, "bernoulli_");
+  def_plain<&poisson>(m, "poisson");
+  def_plain<&randperm>(m, "randperm");
+  def_plain<&multinomial>(m, "multinomial");
 }
 
 }  // namespace mt

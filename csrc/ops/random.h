@@ -1,34 +1,38 @@
-// Random fills: element i is a function of (seed, offset, i) alone.
+// Random numbers: element i is a function of (seed, offset, i) alone, the same for any number of
+// threads and on any instruction set.
+//
+// Numbers come in groups. A group takes 16 Philox counters, from offset + 16 * group; word w of its
+// counter c belongs to element 64 * group + 16 * w + c, so that vectors of counters fill vectors of
+// elements. An element of 64 bits takes two words: words 2w and 2w + 1 of counter c make element
+// 32 * group + 16 * w + c.
 #pragma once
 #include "core/dtype.h"
 #include "core/isa.h"
 
-// One line is one distribution: u is uniform in [0, 1), a and b are its parameters; T is float for
-// 16-bit types. `normal` has a kernel of its own (Box-Muller).
-#define MT_DISTRIBUTIONS(X)                                                              \
-  X(uniform, a + u * (b - a))                                                            \
-  X(bernoulli, u < a ? T(1) : T(0))                                                      \
-  X(exponential, -fn::log(T(1) - u) / a)                                                 \
-  X(geometric, fn::ceil(fn::log(T(1) - u) / fn::log(T(1) - a)))                          \
-  X(cauchy, a + b * fn::tan(T(3.14159265358979324) * (u - T(0.5))))
-
 namespace mt {
 
-#define MT_ENUMERATOR3_(name, ...) name,
-enum class Distribution : int { MT_DISTRIBUTIONS(MT_ENUMERATOR3_) normal, log_normal };
-
-// Counters that n elements take: one counter gives four 32-bit numbers, float64 takes two of them
-// per element.
-constexpr int64_t random_counters(DType dtype, int64_t n) {
-  return dtype == DType::Float64 ? (n + 1) / 2 : (n + 3) / 4;
-}
+// Each with its two numbers: uniform [a, b); normal mean a, deviation b; exponential rate a;
+// geometric success a; cauchy median a, width b; log_normal of mean a, deviation b.
+enum class RandomOp : int { uniform, normal, exponential, geometric, cauchy, log_normal };
 
 }  // namespace mt
 
-MT_KERNEL_CPU_ONLY(random_fill, void(Distribution kind, DType dtype, void* y, int64_t n, uint64_t seed,
+// y[n], of a floating dtype (geometric: of any).
+MT_KERNEL_CPU_ONLY(random_fill, void(RandomOp op, DType dtype, void* y, int64_t n, uint64_t seed,
                                      uint64_t offset, double a, double b))
-// Integers in [low, low + range); range 0 stands for 2^64. Takes n / 2 counters, rounded up.
+// y[n] = low + integers below range; range 0 stands for 2^64. `wide`: two words per element.
 MT_KERNEL_CPU_ONLY(random_integers, void(DType dtype, void* y, int64_t n, uint64_t seed,
-                                         uint64_t offset, int64_t low, uint64_t range))
-// A random order of 0 ... n-1 (Fisher-Yates). Takes n / 2 counters, rounded up.
-MT_KERNEL_CPU_ONLY(random_permutation, void(int64_t* y, int64_t n, uint64_t seed, uint64_t offset))
+                                         uint64_t offset, int64_t low, uint64_t range, bool wide))
+// y[n] = 1 with probability p[i], else 0; p is float32, of one element where p_step is 0.
+MT_KERNEL_CPU_ONLY(random_bernoulli, void(DType dtype, void* y, const float* p, int64_t p_step,
+                                          int64_t n, uint64_t seed, uint64_t offset))
+// y[n] ~ Poisson(rate[i]), float32 or float64.
+MT_KERNEL_CPU_ONLY(random_poisson, void(DType dtype, void* y, const void* rate, int64_t n,
+                                        uint64_t seed, uint64_t offset))
+// A permutation of 0 .. n - 1.
+MT_KERNEL_CPU_ONLY(random_permutation,
+                   void(int64_t* y, int64_t n, uint64_t seed, uint64_t offset))
+// y[rows, draws]: indices into weights[rows, n], float64. Without replacement draws <= n.
+MT_KERNEL_CPU_ONLY(random_multinomial,
+                   void(const double* weights, int64_t* y, int64_t rows, int64_t n, int64_t draws,
+                        bool replacement, double* work, uint64_t seed, uint64_t offset))

@@ -36,10 +36,11 @@ Tensor repeat(const Tensor& x, const Dims& times) {
 
 // repeats[0] times 0, repeats[1] times 1 ...; `total` is the sum where the caller knows it, or -1.
 Tensor repeat_places(const Tensor& repeats, int64_t total) {
-  MT_CHECK(repeats.dim() == 1, "repeat_interleave(): repeats must be 0-dim or 1-dim tensor, got shape ",
+  MT_CHECK(repeats.dim() == 1,
+           "repeat_interleave(): repeats must be 0-dim or 1-dim tensor, got shape ",
            repeats.sizes());
-  MT_CHECK(is_integral(repeats.dtype()), "repeat_interleave(): repeats has to be of an integer dtype, got ",
-           repeats.dtype());
+  MT_CHECK(is_integral(repeats.dtype()),
+           "repeat_interleave(): repeats has to be of an integer dtype, got ", repeats.dtype());
   Tensor r = contiguous(to_dtype(repeats, DType::Int64));
   const int64_t* times = r.data<int64_t>();
   int64_t sum = 0;

@@ -13,17 +13,20 @@ void run(const Tensor& x, const Tensor& y, int64_t k, bool upper) {
 }
 
 void check(const Tensor& x, const char* op) {
-  MT_CHECK(x.dim() >= 2, op, "(): input tensor must have at least 2 dimensions, got shape ", x.sizes());
+  MT_CHECK(x.dim() >= 2, op, "(): input tensor must have at least 2 dimensions, got shape ",
+           x.sizes());
 }
 
-template <bool upper> Tensor forward(const Tensor& x, int64_t k) {
+template <bool upper>
+Tensor forward(const Tensor& x, int64_t k) {
   check(x, upper ? "triu" : "tril");
   Tensor from = contiguous(x), y = empty_like(x);
   run(from, y, k, upper);
   return y;
 }
 
-template <bool upper> void forward_(const Tensor& x, int64_t k) {
+template <bool upper>
+void forward_(const Tensor& x, int64_t k) {
   check(x, upper ? "triu_" : "tril_");
   check_no_overlap(x, upper ? "triu_" : "tril_");
   Tensor y = contiguous(x);

@@ -1,47 +1,24 @@
 #include "ops/unary.h"
 
 #include "ops/dispatch.h"
+#include "ops/iterators.h"
 
 namespace mt {
 namespace {
 
 enum class Domain { Float, Numeric, Round, Bits };
 
-ElementIter iter2(const Tensor& y, const Tensor& x) {
-  if (y.is_contiguous() && x.is_contiguous())
-    return flat_iter(x.numel(), {y.data(), x.data()},
-                     {int64_t(itemsize(y.dtype())), int64_t(itemsize(x.dtype()))});
-  return make_iter(x.sizes(), {&y, &x});
-}
-
 void check_domain(const Tensor& x, Domain domain, const char* name) {
   if (domain == Domain::Bits)
-    MT_CHECK(!is_floating(x.dtype()), name, "(): expected an integer or bool tensor, got ", x.dtype());
+    MT_CHECK_KIND(ErrorKind::NotImplemented, !is_floating(x.dtype()), name, "(): expected an integer or bool tensor, got ", x.dtype());
   if (domain == Domain::Numeric || domain == Domain::Round)
-    MT_CHECK(x.dtype() != DType::Bool, name, "(): not defined for bool tensors");
-}
-
-// Outputs keep the memory layout of a dense input (transposed, channels_last).
-Tensor like(const Tensor& x, DType dtype) {
-  if (x.is_contiguous()) return empty_like(x, dtype);
-  int order[kMaxDims];
-  for (int i = 0; i < x.dim(); i++) order[i] = i;
-  for (int i = 1; i < x.dim(); i++)
-    for (int j = i; j > 0 && x.stride(order[j]) > x.stride(order[j - 1]); j--)
-      std::swap(order[j], order[j - 1]);
-  Dims strides = x.sizes();
-  int64_t step = 1;
-  for (int i = x.dim() - 1; i >= 0; i--) {
-    strides[order[i]] = step;
-    step *= x.size(order[i]) > 0 ? x.size(order[i]) : 1;
-  }
-  return empty_strided(x.sizes(), strides, dtype, x.device());
+    MT_CHECK_KIND(ErrorKind::NotImplemented, x.dtype() != DType::Bool, name, "(): not defined for bool tensors");
 }
 
 Tensor forward(UnaryOp op, Domain domain, const char* name, const Tensor& x) {
   check_domain(x, domain, name);
   DType dtype = domain == Domain::Float ? to_floating(x.dtype()) : x.dtype();
-  Tensor y = like(x, dtype);
+  Tensor y = empty_like_layout(x, dtype);
   if (domain == Domain::Round && !is_floating(dtype)) {
     copy_into(y, x);
     return y;
@@ -64,7 +41,7 @@ void forward_(UnaryOp op, Domain domain, const char* name, const Tensor& x) {
 // ~x flips bits; of a bool it is the other truth value.
 Tensor bitwise_not(const Tensor& x) {
   if (x.dtype() != DType::Bool) return forward(UnaryOp::bitwise_not, Domain::Bits, "bitwise_not", x);
-  Tensor y = like(x, DType::Bool);
+  Tensor y = empty_like_layout(x, DType::Bool);
   MT_DISPATCH_CPU(x.device(), x.numel(), unary_test, TestOp::logical_not, DType::Int64,
                   {{DType::Bool, DType::Bool}}, iter2(y, x));
   return y;
@@ -79,19 +56,13 @@ void bitwise_not_(const Tensor& x) {
 Tensor backward(UnaryOp op, const Tensor& dy, const Tensor& saved) {
   DType dtype = to_floating(saved.dtype());
   Tensor dx = empty_like(saved, dtype);
-  bool flat = dy.is_contiguous() && saved.is_contiguous() && dy.same_shape(saved);
-  ElementIter it =
-      flat ? flat_iter(saved.numel(), {dx.data(), dy.data(), saved.data()},
-                       {int64_t(itemsize(dtype)), int64_t(itemsize(dy.dtype())),
-                        int64_t(itemsize(saved.dtype()))})
-           : make_iter(saved.sizes(), {&dx, &dy, &saved});
   MT_DISPATCH_CPU(saved.device(), saved.numel(), unary_backward, op, compute_dtype(dtype),
-                  {{dtype, dy.dtype(), saved.dtype()}}, it);
+                  {{dtype, dy.dtype(), saved.dtype()}}, iter3(dx, dy, saved));
   return dx;
 }
 
 Tensor test(TestOp op, const Tensor& x) {
-  Tensor y = like(x, DType::Bool);
+  Tensor y = empty_like_layout(x, DType::Bool);
   if (!is_floating(x.dtype()) && op != TestOp::logical_not) {
     // Integers are finite, and only they can be negative without a sign of zero.
     Tensor zero = scalar_tensor(Scalar::of(int64_t(op == TestOp::isfinite)), DType::Bool, x.device());

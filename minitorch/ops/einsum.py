@@ -66,21 +66,54 @@ def _parse_sublists(args):
     return operands, subscripts, (from_list(args[-1]) if len(args) % 2 else None)
 
 
-def _spread(subscripts, operands):
-    """Replaces "..." by labels ("...", i), counted from the last dim, which broadcast."""
+def _spread(subscripts, output, dims):
+    """Labels of every dim of the operands, and of the result.
+
+    "..." becomes labels ("...", i), counted from the last dim, which broadcast. An output of None is
+    the labels that occur once.
+    """
     widest, spread = 0, []
-    for number, (labels, x) in enumerate(zip(subscripts, operands)):
+    for number, (labels, dim) in enumerate(zip(subscripts, dims)):
         named = len(labels) - ("..." in labels)
-        if x.dim() < named or (x.dim() > named and "..." not in labels):
+        if dim < named or (dim > named and "..." not in labels):
             raise RuntimeError(
                 f"einsum(): the number of subscripts in the equation ({named}) does not match the "
-                f"number of dimensions ({x.dim()}) for operand {number}"
+                f"number of dimensions ({dim}) for operand {number}"
                 + ("" if "..." in labels else " and no ellipsis was given")
             )
-        width = x.dim() - named
-        widest = max(widest, width) if "..." in labels else widest
-        spread.append(_fill(labels, width))
-    return spread, widest
+        if "..." in labels:
+            widest = max(widest, dim - named)
+        spread.append(_fill(labels, dim - named))
+    every = [label for labels in spread for label in labels]
+    if output is None:
+        named = [label for label in every if not isinstance(label, tuple)]
+        output = [("...", d) for d in range(widest, 0, -1)]
+        return spread, output + sorted(x for x in set(named) if named.count(x) == 1)
+    output = _fill(output, widest)
+    for label in output:
+        if output.count(label) > 1:
+            raise RuntimeError(
+                f"einsum(): output subscript {label} appears more than once in the output"
+            )
+        if label not in every:
+            raise RuntimeError(
+                f"einsum(): output subscript {label} does not appear in the equation for any "
+                "input operand"
+            )
+    return spread, output
+
+
+_plans: dict = {}  # equation, dims of the operands -> labels; equations are few in a program
+
+
+def _plan(equation, dims):
+    plan = _plans.get((equation, dims))
+    if plan is None:
+        plan = _spread(*_parse(equation, len(dims)), dims)
+        if len(_plans) > 1000:
+            _plans.clear()
+        _plans[equation, dims] = plan
+    return plan
 
 
 def _fill(labels, width):
@@ -92,6 +125,8 @@ def _fill(labels, width):
 
 def _diagonals(x, labels):
     """Takes diagonals until no label occurs twice."""
+    if len(set(labels)) == len(labels):
+        return x, labels
     labels = list(labels)
     for label in dict.fromkeys(labels):
         while labels.count(label) > 1:
@@ -214,27 +249,10 @@ def einsum(equation, *operands):
         operands = list(operands)
         if not operands:
             raise RuntimeError("einsum(): must provide at least one operand")
-        subscripts, output = _parse(equation, len(operands))
+        subscripts, output = _plan(equation, tuple(x.dim() for x in operands))
     else:
-        operands, subscripts, output = _parse_sublists((equation, *operands))
-    subscripts, width = _spread(subscripts, operands)
-    every = [label for labels in subscripts for label in labels]
-    if output is None:
-        named = [label for label in every if not isinstance(label, tuple)]
-        output = [("...", d) for d in range(width, 0, -1)]
-        output += sorted(label for label in set(named) if named.count(label) == 1)
-    else:
-        output = _fill(output, width)
-        for label in output:
-            if output.count(label) > 1:
-                raise RuntimeError(
-                    f"einsum(): output subscript {label} appears more than once in the output"
-                )
-            if label not in every:
-                raise RuntimeError(
-                    f"einsum(): output subscript {label} does not appear in the equation for any "
-                    "input operand"
-                )
+        operands, *sublists = _parse_sublists((equation, *operands))
+        subscripts, output = _spread(*sublists, [x.dim() for x in operands])
     terms = [_diagonals(x, labels) for x, labels in zip(operands, subscripts)]
     size = {}
     for number, (x, labels) in enumerate(terms):

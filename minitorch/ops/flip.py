@@ -25,8 +25,13 @@ class Roll(Node):
 
 
 @op
-def flip(input, *dims):
-    """The elements in reverse order along the dims; a copy."""
+def flip(input, *args, dims=None):
+    """The elements in reverse order along the dims; a copy.
+
+    Args:
+        dims: as a sequence, or as arguments.
+    """
+    dims = args if dims is None else dims
     y = _C.flip(input, dims)
     if y.requires_grad:
         if len(dims) == 1 and not isinstance(dims[0], int):

@@ -67,14 +67,12 @@ class Gather(Node):
     __slots__ = ("dim", "shape")
 
     def backward(self, dy):
-        zeros = _C.full(self.shape, 0, dy.dtype, dy.device)
         (index,) = self.saved
         if not _C.is_grad_enabled():
-            _C.scatter_(zeros, self.dim, index, dy, "add", "scatter_add")
-            return zeros
+            return _C.gather_backward(dy, self.shape, self.dim, index)
         from .scatter import scatter_add
 
-        return scatter_add(zeros, self.dim, index, dy)
+        return scatter_add(_C.full(self.shape, 0, dy.dtype, dy.device), self.dim, index, dy)
 
 
 @op(out=True)
@@ -176,9 +174,13 @@ def gather(input, dim, index, *, sparse_grad=False):
 
 @op(out=True)
 def take_along_dim(input, indices, dim=None):
-    """gather with broadcasting; without dim, of the flattened input."""
+    """gather with broadcasting and negative places; without dim, of the flattened input."""
     if dim is None:
-        return gather(input.reshape(-1), 0, indices.reshape(-1))
+        input, indices, dim = input.reshape(-1), indices.reshape(-1), 0
+    if indices.dtype is not _C.int64:
+        raise RuntimeError(
+            f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}"
+        )
     if input.dim() != indices.dim():
         raise RuntimeError(
             f"take_along_dim(): input and indices should have the same number of dimensions, "
@@ -195,7 +197,8 @@ def take_along_dim(input, indices, dim=None):
         a, b = common.copy(), common.copy()
         a[d], b[d] = input.shape[d], indices.shape[d]
         input, indices = input.expand(a), indices.expand(b)
-    return gather(input, d, indices)
+    n = input.shape[d] if a else 1
+    return gather(input, d, indices + (indices < 0).to(_C.int64) * n)
 
 
 def _in_place(name, out_of_place, kernel):

@@ -282,6 +282,7 @@ def unravel_index(indices, shape):
     for n in shape:
         total *= n
     coordinates = []
+    indices = indices.to(_C.int64)
     rest = indices % total if total else indices
     for n in reversed(shape):
         coordinates.append(rest % n)

@@ -97,7 +97,7 @@ def tensor_split(input, indices_or_sections, dim=0):
         small, large = divmod(n, parts)
         return split_with_sizes(input, [small + 1] * large + [small] * (parts - large), dim)
     places = [0, *indices_or_sections, n]
-    cuts = [slice(a, b).indices(n) for a, b in zip(places, places[1:])]
+    cuts = [slice(places[i], places[i + 1]).indices(n) for i in range(len(places) - 1)]
     return tuple(input.narrow(dim, a, max(b - a, 0)) for a, b, _ in cuts)
 
 
@@ -172,8 +172,7 @@ def meshgrid(*tensors, indexing="ij"):
     shape = tuple(t.numel() for t in tensors)
     grids = []
     for i, t in enumerate(tensors):
-        grid = t.reshape((1,) * i + (-1,) + (1,) * (len(tensors) - i - 1)).expand(shape)
-        grids.append(grid.transpose(0, 1) if swap else grid)
+        grids.append(t.reshape((1,) * i + (-1,) + (1,) * (len(tensors) - i - 1)).expand(shape))
     if swap:
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)

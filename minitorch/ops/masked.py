@@ -121,6 +121,18 @@ def nonzero(input, *, out=None, as_tuple=False):
     return y
 
 
+@op(out=True)
+def nonzero_static(input, *, size, fill_value=-1):
+    """nonzero with exactly `size` rows: the first ones, or filled up with fill_value."""
+    if size < 0:
+        raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
+    y = _C.nonzero(input)
+    missing = size - y.shape[0]
+    if missing <= 0:
+        return _C.contiguous(y.narrow(0, 0, size))
+    return _C.cat((y, _C.full((missing, y.shape[1]), fill_value, y.dtype, y.device)), 0)
+
+
 @op
 def argwhere(input):
     """nonzero(input)"""

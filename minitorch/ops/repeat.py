@@ -27,8 +27,13 @@ class Repeat(Node):
 
 
 @method
-def repeat(self, *repeats):
-    """The tensor repeated as often along every dim as `repeats` says; more repeats add leading dims."""
+def repeat(self, *args, repeats=None):
+    """The tensor repeated as often along every dim as `repeats` says; more repeats add leading dims.
+
+    Args:
+        repeats: as a sequence, or as arguments.
+    """
+    repeats = args if repeats is None else repeats
     y = _C.repeat(self, repeats)
     if y.requires_grad:
         node = record(Repeat, y, (self,))
@@ -39,8 +44,9 @@ def repeat(self, *repeats):
 
 
 @op
-def tile(input, *dims):
+def tile(input, *args, dims=None):
     """repeat, with missing leading repeats taken as 1."""
+    dims = args if dims is None else dims
     if len(dims) == 1 and not isinstance(dims[0], int):
         dims = tuple(dims[0])
     return repeat(input, (1,) * (input.dim() - len(dims)) + tuple(dims))

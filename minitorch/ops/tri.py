@@ -157,7 +157,7 @@ def replace(input, src, view, args):
     return y
 
 
-@op
+@op(out=True)
 def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
     """input with src on a diagonal of two dims."""
     return replace(input, src, _diagonal, (offset, dim1, dim2))
@@ -173,13 +173,13 @@ def _slice(x, dim, start, end, step):
     return slice(x, dim, start, end, step)
 
 
-@op
+@op(out=True)
 def select_scatter(input, src, dim, index):
     """input with src at one index of a dim."""
     return replace(input, src, _select, (dim, index))
 
 
-@op
+@op(out=True)
 def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
     """input with src at start:end:step of a dim."""
     n = input.shape[wrap_dim(dim, input.dim())]

@@ -42,6 +42,23 @@ def test_clip_grad_norm(norm_type, max_norm):
         close(p.grad, q.grad)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_clip_many_strided_gradients(dtype):
+    data = [x(300, 401).astype(dtype), x(7).astype(dtype), x(6, 5).astype(dtype)]
+    norms, grads = [], []
+    for lib in (minitorch, torch):
+        params = [lib.nn.Parameter(lib.from_numpy(d.copy())) for d in data]
+        params[0].grad = lib.from_numpy(data[0].T.copy()).t() * 3
+        params[1].grad = lib.from_numpy(data[1].copy())
+        params[2].grad = lib.from_numpy(np.repeat(data[2], 2, 1))[:, ::2]
+        norms.append(lib.nn.utils.clip_grad_norm_(params, 2.0))
+        grads.append([p.grad for p in params])
+    tol = 2e-3 if dtype == "float16" else 1e-5
+    close(*norms, tol)
+    for a, b in zip(*grads, strict=True):
+        close(a, b, tol)
+
+
 def test_clip_grad_norm_edge_cases():
     assert mu.clip_grad_norm_([], 1.0).item() == 0
     mine, _ = pair_with_grads()

@@ -194,3 +194,17 @@ def test_training_reduces_the_loss():
         a.step()
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
+
+
+@pytest.mark.parametrize("name", ["Adam", "RMSprop", "Adagrad", "NAdam"])
+def test_a_step_that_raises_changes_nothing(name):
+    params, a = run(minitorch, name, {"lr": 0.1}, steps=1)
+    key = next(k for k, v in a.state[params[1]].items() if v.dim() > 0)
+    a.state[params[1]][key] = minitorch.zeros(7)
+    before = [p.detach().numpy().copy() for p in params]
+    set_grads(minitorch, params, 1)
+    with pytest.raises(RuntimeError, match=r"a state has shape \[7\], the parameter \[5\]"):
+        a.step()
+    for p, b in zip(params, before, strict=True):
+        np.testing.assert_array_equal(p.detach().numpy(), b)
+    assert a.state[params[0]]["step"].item() == 1

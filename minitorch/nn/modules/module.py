@@ -126,7 +126,9 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
 
     def __setattr__(self, name: str, value: Any) -> None:
         state = self.__dict__
-        if isinstance(value, Parameter):
+        # Tensors first: the test for a role runs Python code, and most values are no tensors.
+        tensor = isinstance(value, Tensor)
+        if tensor and isinstance(value, Parameter):
             if "_parameters" not in state:
                 raise AttributeError("cannot assign parameters before Module.__init__() call")
             self._forget(name, but="_parameters")
@@ -157,12 +159,12 @@ class Module(TraverseMixin, StateDictMixin, HookMixin, ConvertMixin):
                     )
                 state["_modules"][name] = None
                 return
-            if isinstance(value, Buffer):
+            if tensor and isinstance(value, Buffer):
                 self._forget(name, but="_buffers")
                 self.register_buffer(name, value, value.persistent)
                 return
             if name in state["_buffers"]:
-                if value is not None and not isinstance(value, Tensor):
+                if value is not None and not tensor:
                     raise TypeError(
                         f"cannot assign '{_type_name(value)}' as buffer '{name}' "
                         "(torch.nn.Buffer, torch.Tensor or None expected)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..._load import _C
 from ...autograd import no_grad
 from ...ops import stack, tensor
 from ...tensor import Tensor
@@ -22,6 +23,12 @@ __all__ = [
 
 def _tensors(parameters: Any) -> list[Tensor]:
     return [parameters] if isinstance(parameters, Tensor) else list(parameters)
+
+
+def _alike(tensors: list[Tensor]) -> bool:
+    """Whether one call of the extension can take all of them."""
+    dtype = tensors[0].dtype
+    return dtype.is_floating_point and all(t.dtype is dtype for t in tensors)
 
 
 def get_total_norm(
@@ -45,10 +52,13 @@ def get_total_norm(
     norm_type = float(norm_type)
     if not tensors:
         return tensor(0.0)
-    with no_grad():
-        device = tensors[0].device
-        norms = [t.detach().norm(norm_type).to(device) for t in tensors]
-        total = norms[0] if len(norms) == 1 else stack(norms).norm(norm_type)
+    if norm_type == 2 and _alike(tensors):
+        total = _C.total_norm(tensors)
+    else:
+        with no_grad():
+            device = tensors[0].device
+            norms = [t.detach().norm(norm_type).to(device) for t in tensors]
+            total = norms[0] if len(norms) == 1 else stack(norms).norm(norm_type)
     if error_if_nonfinite and not bool(total.isfinite()):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, "
@@ -69,12 +79,18 @@ def clip_grads_with_norm_(
         total_norm: The gradients' norm.
         foreach: Accepted for compatibility.
     """
+    grads = [p.grad.detach() for p in _tensors(parameters) if p.grad is not None]
+    if not grads:
+        return
     with no_grad():
-        # Multiplying by 1 where nothing is to be clipped avoids asking the device for the norm.
-        factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-        for p in _tensors(parameters):
-            if p.grad is not None:
-                p.grad.detach().mul_(factor.to(p.grad.device))
+        factor = float(float(max_norm) / (total_norm + 1e-6))
+        if factor >= 1.0:
+            return
+        if _alike(grads):
+            _C.scale_all_(grads, factor)
+        else:
+            for g in grads:
+                g.mul_(factor)
 
 
 def clip_grad_norm_(

@@ -1,0 +1,73 @@
+// z = f(x, y, w), one loop per line of csrc/ops/ternary.h. Three reads and one write per element.
+#include "ops/ternary.h"
+
+#include "kernels/elementwise.h"
+#include "kernels/math.h"
+
+namespace mt::cpu::MT_ISA {
+
+namespace fn {
+template <class T> MT_INLINE T clamp_nan(T x, T lo, T hi) {
+  T y = x < lo || lo != lo ? lo : x;
+  y = y > hi || hi != hi ? hi : y;
+  return x != x ? x : y;
+}
+}  // namespace fn
+
+namespace {
+
+#define MT_CASE_LOOP_(name, formula)                                                  \
+  case TernaryOp::name:                                                               \
+    return [](char* const* data, int64_t n, const void* params) {                     \
+      const T value = static_cast<const Number*>(params)->as<T>();                    \
+      map3<T>(data, n, [value](T x, T y, T w) -> T {                                  \
+        (void)value;                                                                  \
+        return formula;                                                               \
+      });                                                                             \
+    };
+
+template <class T> Loop float_loop(TernaryOp op) {
+  switch (op) {
+    MT_TERNARY_NUMERIC_OPS(MT_CASE_LOOP_)
+    MT_TERNARY_FLOAT_OPS(MT_CASE_LOOP_)
+  }
+  return nullptr;
+}
+
+Loop int_loop(TernaryOp op) {
+  using T = int64_t;
+  switch (op) {
+    MT_TERNARY_NUMERIC_OPS(MT_CASE_LOOP_)
+    default: return nullptr;
+  }
+}
+
+template <class T> void where_loop(char* const* data, int64_t n, const void*) {
+  T* z = reinterpret_cast<T*>(data[0]);
+  const uint8_t* c = reinterpret_cast<const uint8_t*>(data[1]);
+  const T* x = reinterpret_cast<const T*>(data[2]);
+  const T* y = reinterpret_cast<const T*>(data[3]);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) {
+    T a = x[i], b = y[i];
+    z[i] = c[i] ? a : b;
+  }
+}
+
+}  // namespace
+
+void ternary_forward(TernaryOp op, DType compute, OperandTypes types, const ElementIter& it,
+                     Number value) {
+  Loop loop = compute == DType::Float32   ? float_loop<float>(op)
+              : compute == DType::Float64 ? float_loop<double>(op)
+                                          : int_loop(op);
+  run_loop(it, types, same_type(loop, compute, &value));
+}
+
+void where_forward(DType compute, OperandTypes types, const ElementIter& it) {
+  // Values are only moved: one loop serves both types of a size.
+  Loop loop = compute == DType::Float32 ? &where_loop<uint32_t> : &where_loop<uint64_t>;
+  run_loop(it, types, {loop, nullptr, {compute, DType::Bool, compute, compute}});
+}
+
+}  // namespace mt::cpu::MT_ISA

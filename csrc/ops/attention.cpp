@@ -1,0 +1,176 @@
+#include "ops/attention.h"
+
+#include "ops/dispatch.h"
+#include "ops/hidden.h"
+
+namespace mt {
+namespace {
+
+constexpr const char* kName = "scaled_dot_product_attention";
+
+// [..., rows, columns] as [batch, heads, rows, columns], with contiguous columns.
+Tensor four_dims(const Tensor& x) {
+  Dims sizes = x.sizes(), strides = x.strides();
+  Tensor y = x;
+  if (x.dim() > 4) {
+    y = contiguous(x);
+    int64_t batch = 1;
+    for (int i = 0; i + 3 < x.dim(); i++) batch *= x.size(i);
+    sizes = {batch, x.size(-3), x.size(-2), x.size(-1)};
+    strides = contiguous_strides(sizes);
+  }
+  while (sizes.n < 4) {
+    sizes.insert(0, 1);
+    strides.insert(0, 0);
+  }
+  return as_strided(y, sizes, strides, y->offset);
+}
+Tensor with_contiguous_rows(const Tensor& x) {
+  return x.size(-1) <= 1 || x.stride(-1) == 1 ? x : contiguous(x);
+}
+HeadStrides strides_of(const Tensor& x) { return {x.stride(0), x.stride(1), x.stride(2)}; }
+
+// A result [batch, heads, rows, columns] whose heads lie inside of its rows where x's do, as they
+// do after view(b, t, h, d).transpose(1, 2).
+Tensor shaped_like(const Tensor& x, int64_t rows, int64_t columns) {
+  const int64_t b = x.size(0), h = x.size(1);
+  if (x.stride(1) >= x.stride(2) || h == 1) return empty({b, h, rows, columns}, x.dtype(), x.device());
+  return empty_strided({b, h, rows, columns}, {rows * h * columns, columns, h * columns, 1}, x.dtype(),
+                       x.device());
+}
+
+struct Prepared {
+  Tensor q, k, v, mask;
+  Dims lead;  // the leading dims of the result
+  AttentionArgs args;
+
+  Prepared(const Tensor& query, const Tensor& key, const Tensor& value,
+           const std::optional<Tensor>& attn_mask, bool causal, double scale, bool gqa) {
+    check_floating(query, kName, "query");
+    MT_CHECK(query.dtype() == key.dtype() && query.dtype() == value.dtype(), kName,
+             "(): Expected query, key, and value to have the same dtype, but got query.dtype: ",
+             query.dtype(), " key.dtype: ", key.dtype(), " and value.dtype: ", value.dtype(),
+             " instead.");
+    auto shapes = [&] {
+      return concat("query ", query.sizes(), ", key ", key.sizes(), ", value ", value.sizes());
+    };
+    MT_CHECK(query.dim() >= 2 && key.dim() >= 2 && value.dim() >= 2, kName,
+             "(): Expected query, key, and value to all be at least 2 dimensional, but got ", shapes());
+    MT_CHECK(query.size(-1) == key.size(-1) && key.size(-2) == value.size(-2), kName,
+             "(): Expected query [..., L, E], key [..., S, E] and value [..., S, Ev], but got ", shapes());
+    auto leading = [](const Tensor& x) { return Dims(x->sizes, x.dim() - 2); };
+    const DType dtype = query.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    Dims q_lead = leading(query), kv_lead = broadcast_shapes(leading(key), leading(value), kName);
+    int64_t group = 1;
+    if (gqa) {
+      MT_CHECK(q_lead.n >= 1 && kv_lead.n == q_lead.n && kv_lead[kv_lead.n - 1] > 0 &&
+                   q_lead[q_lead.n - 1] % kv_lead[kv_lead.n - 1] == 0,
+               kName, "(): enable_gqa needs a number of query heads that is a multiple of that of "
+               "key and value, but got ", shapes());
+      group = q_lead[q_lead.n - 1] / kv_lead[kv_lead.n - 1];
+      q_lead[q_lead.n - 1] = kv_lead[kv_lead.n - 1];
+    }
+    lead = broadcast_shapes(q_lead, kv_lead, kName);
+    auto expanded = [&](const Tensor& x, int64_t heads_times) {
+      Dims sizes = lead;
+      if (sizes.n) sizes[sizes.n - 1] *= heads_times;
+      sizes.push(x.size(-2));
+      sizes.push(x.size(-1));
+      Tensor t = to_dtype(x, dtype);
+      return with_contiguous_rows(four_dims(t.sizes() == sizes ? t : expand_to(t, sizes, kName)));
+    };
+    q = expanded(query, group);
+    k = expanded(key, 1);
+    v = expanded(value, 1);
+    if (lead.n) lead[lead.n - 1] *= group;
+    args.dtype = dtype;
+    args.batch = q.size(0);
+    args.heads = q.size(1);
+    args.kv_heads = k.size(1);
+    args.queries = q.size(2);
+    args.keys = k.size(2);
+    args.width = q.size(3);
+    args.value_width = v.size(3);
+    args.q = q.data();
+    args.k = k.data();
+    args.v = v.data();
+    args.q_at = strides_of(q);
+    args.k_at = strides_of(k);
+    args.v_at = strides_of(v);
+    args.causal = causal;
+    args.scale = scale;
+    if (attn_mask) set_mask(*attn_mask, query.dtype());
+  }
+
+  void set_mask(const Tensor& m, DType dtype) {
+    MT_CHECK(m.dtype() == DType::Bool || m.dtype() == dtype || m.dtype() == DType::Float32, kName,
+             "(): Expected attn_mask dtype to be bool or float or to match query dtype, but got "
+             "attn_mask.dtype: ", m.dtype(), " and query.dtype: ", dtype, " instead.");
+    Dims sizes = lead;
+    sizes.push(args.queries);
+    sizes.push(args.keys);
+    args.mask_is_bool = m.dtype() == DType::Bool;
+    mask = four_dims(expand_to(args.mask_is_bool ? m : to_dtype(m, args.dtype), sizes, kName));
+    args.mask = mask.data();
+    args.mask_at = strides_of(mask);
+    args.mask_column = mask.stride(3);
+  }
+
+  int64_t work() const { return args.batch * args.heads * args.queries * args.keys; }
+
+  // A [batch, heads, rows, columns] result in the shape and dtype of the caller.
+  Tensor restore(const Tensor& t, int64_t heads_divisor, DType dtype) const {
+    Dims sizes = lead, strides;
+    if (sizes.n && heads_divisor > 1) sizes[sizes.n - 1] /= heads_divisor;
+    sizes.push(t.size(2));
+    sizes.push(t.size(3));
+    if (sizes.n > 4) {
+      strides = contiguous_strides(sizes);
+      return to_dtype(as_strided(contiguous(t), sizes, strides, 0), dtype);
+    }
+    for (int i = 4 - sizes.n; i < 4; i++) strides.push(t.stride(i));
+    Tensor y = as_strided(t, sizes, strides, 0);
+    return to_dtype(y, dtype);
+  }
+};
+
+std::tuple<Tensor, Hidden<Tensor>> forward(const Tensor& query, const Tensor& key, const Tensor& value,
+                                           const std::optional<Tensor>& mask, bool causal, double scale,
+                                           bool gqa) {
+  Prepared p(query, key, value, mask, causal, scale, gqa);
+  Tensor out = shaped_like(p.q, p.args.queries, p.args.value_width);
+  Tensor lse = empty({p.args.batch, p.args.heads, p.args.queries}, p.args.dtype, p.q.device());
+  MT_DISPATCH_CPU(p.q.device(), p.work(), attention_forward, p.args, out.data(), strides_of(out),
+                  lse.data());
+  return {p.restore(out, 1, query.dtype()), Hidden<Tensor>{lse}};
+}
+
+std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dout, const Tensor& out, const Tensor& lse,
+                                            const Tensor& query, const Tensor& key, const Tensor& value,
+                                            const std::optional<Tensor>& mask, bool causal,
+                                            double scale, bool gqa) {
+  Prepared p(query, key, value, mask, causal, scale, gqa);
+  auto prepare = [&](const Tensor& x) {
+    Tensor t = x.sizes() == out.sizes() ? x : expand_to(x, out.sizes(), kName);
+    return with_contiguous_rows(four_dims(to_dtype(t, p.args.dtype)));
+  };
+  Tensor o = prepare(out), g = prepare(dout);
+  Tensor dq = shaped_like(p.q, p.args.queries, p.args.width);
+  Tensor dk = shaped_like(p.k, p.args.keys, p.args.width);
+  Tensor dv = shaped_like(p.v, p.args.keys, p.args.value_width);
+  MT_DISPATCH_CPU(p.q.device(), p.work(), attention_backward, p.args, o.data(), strides_of(o), lse.data(),
+                  g.data(), strides_of(g), dq.data(), strides_of(dq), dk.data(), strides_of(dk),
+                  dv.data(), strides_of(dv));
+  const int64_t group = p.args.heads / p.args.kv_heads;
+  return {p.restore(dq, 1, query.dtype()), p.restore(dk, group, key.dtype()),
+          p.restore(dv, group, value.dtype())};
+}
+
+}  // namespace
+
+MT_BIND(attention) {
+  def_op<&forward>(m, "attention");
+  def_raw<&backward>(m, "attention_backward");
+}
+
+}  // namespace mt

@@ -1,0 +1,36 @@
+// Scaled dot-product attention.
+#pragma once
+#include "core/dtype.h"
+#include "core/isa.h"
+
+namespace mt {
+
+// A tensor [batch, heads, rows, columns], columns contiguous; strides in elements.
+struct HeadStrides {
+  int64_t batch = 0, head = 0, row = 0;
+};
+
+// Query head h reads key and value head h / (heads / kv_heads). Everything is float32 or float64.
+struct AttentionArgs {
+  DType dtype;
+  int64_t batch, heads, kv_heads, queries, keys, width, value_width;
+  const void *q, *k, *v;
+  HeadStrides q_at, k_at, v_at;
+  const void* mask = nullptr;  // [batch, heads, queries, keys]: added, or bool (true: takes part)
+  bool mask_is_bool = false;
+  HeadStrides mask_at;
+  int64_t mask_column = 0;
+  bool causal = false;  // query i sees keys 0 ... i
+  double scale = 1;
+};
+
+}  // namespace mt
+
+// lse [batch, heads, queries]: log of the sum of exp(scores), +inf where a query sees no key.
+MT_KERNEL_CPU_ONLY(attention_forward, void(const AttentionArgs& args, void* out,
+                                           const mt::HeadStrides& out_at, void* lse))
+MT_KERNEL_CPU_ONLY(attention_backward,
+                   void(const AttentionArgs& args, const void* out, const mt::HeadStrides& out_at,
+                        const void* lse, const void* dout, const mt::HeadStrides& dout_at, void* dq,
+                        const mt::HeadStrides& dq_at, void* dk, const mt::HeadStrides& dk_at,
+                        void* dv, const mt::HeadStrides& dv_at))

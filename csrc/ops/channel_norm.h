@@ -1,0 +1,36 @@
+// What batch, group and instance norm have in common: an input [n, c, *], values per channel.
+#pragma once
+#include "ops/dispatch.h"
+
+namespace mt {
+
+struct ChannelInput {
+  DType dtype;  // compute type
+  Tensor x, weight, bias;
+  int64_t n, c, inner = 1;
+
+  ChannelInput(const char* op, const Tensor& input, const std::optional<Tensor>& w,
+               const std::optional<Tensor>& b) {
+    check_floating(input, op, "input");
+    MT_CHECK(input.dim() >= 2, op, "(): Expected at least 2 dimensions for input tensor (N, C, *) but received ",
+             input.sizes());
+    dtype = input.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    n = input.size(0);
+    c = input.size(1);
+    for (int i = 2; i < input.dim(); i++) inner *= input.size(i);
+    x = contiguous(to_dtype(input, dtype));
+    if (w) weight = channel(op, "weight", *w);
+    if (b) bias = channel(op, "bias", *b);
+  }
+
+  // A vector of c values in the compute type.
+  Tensor channel(const char* op, const char* name, const Tensor& t) const {
+    MT_CHECK(t.dim() == 1 && t.numel() == c, op, "(): Expected ", name,
+             " to be a vector of size equal to the number of channels in input, but got ", name,
+             " of shape ", t.sizes(), " and input of ", c, " channels");
+    return contiguous(to_dtype(t, dtype));
+  }
+  static const void* data(const Tensor& t) { return t ? t.data() : nullptr; }
+};
+
+}  // namespace mt

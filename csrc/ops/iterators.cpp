@@ -1,0 +1,21 @@
+#include "ops/iterators.h"
+
+namespace mt {
+
+Tensor empty_like_layout(const Tensor& x, DType dtype) {
+  if (x.is_contiguous()) return empty_like(x, dtype);
+  int order[kMaxDims];
+  for (int i = 0; i < x.dim(); i++) order[i] = i;
+  for (int i = 1; i < x.dim(); i++)
+    for (int j = i; j > 0 && x.stride(order[j]) > x.stride(order[j - 1]) && x.stride(order[j - 1]); j--)
+      std::swap(order[j], order[j - 1]);
+  Dims strides = x.sizes();
+  int64_t step = 1;
+  for (int i = x.dim() - 1; i >= 0; i--) {
+    strides[order[i]] = step;
+    step *= x.size(order[i]) > 0 ? x.size(order[i]) : 1;
+  }
+  return empty_strided(x.sizes(), strides, dtype, x.device());
+}
+
+}  // namespace mt
