@@ -23,7 +23,7 @@ def _along(x, dim, spacing, edge_order):
             )
         shape = [1] * x.dim()
         shape[dim] = -1
-        h = (spacing.narrow(0, 1, n - 1) - spacing.narrow(0, 0, n - 1)).reshape(shape).to(x.dtype)
+        h = (spacing.narrow(0, 1, n - 1) - spacing.narrow(0, 0, n - 1)).reshape(shape)
         left, right = h.narrow(dim, 0, n - 2), h.narrow(dim, 1, n - 2)
         first, last = h.narrow(dim, 0, 1), h.narrow(dim, n - 2, 1)
         a = -right / (left * (left + right))
