@@ -143,7 +143,6 @@ DotPlan dot_plan(const ConvParams& p) {
   plan.slices = min64(min64(ceil_div(plan.items, plan.chunk), room), wanted);
   if (o * k <= 8192) plan.slices = min64(plan.items, wanted);
   plan.chunk = min64(plan.chunk, ceil_div(plan.items, plan.slices));
-  // Each part copies the image again, so it has some channels of dy at least.
   plan.parts = max64(1, min64(wanted / plan.slices, o / 16));
   return plan;
 }
@@ -163,8 +162,23 @@ void conv_dots_backward_weight(const ConvParams& p, const T* dy, const T* x, T* 
   const double flops = conv_flops(p);
   const int64_t tasks = p.groups * plan.slices * plan.parts;
   const int64_t grain = max64(1, int64_t(double(tasks) * kConvThreadedFlops / 2 / (flops + 1)));
+  // Several parts read the same copies of the image, which are then made beforehand.
+  const bool share = plan.parts > 1 && !s.in_place;
+  const int64_t plane_count = s.planes() * s.plane;
+  Workspace<T> shared(share ? p.groups * plan.items * plane_count : 0);
+  auto copy_image = [&](int64_t g, int64_t item, T* to) {
+    const int64_t b0 = item % bands * s.band;
+    copy_source(s, x + item / bands * s.image_stride + g * s.channels * p.in_size(), b0,
+                min64(s.band, s.grid[s.band_dim] - b0), to);
+  };
+  if (share) {
+    parallel_for(p.groups * plan.items, max64(1, kGrain / plane_count), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++)
+        copy_image(i / plan.items, i % plan.items, shared.data + i * plane_count);
+    });
+  }
   parallel_for(tasks, grain, [&](int64_t begin, int64_t end) {
-    const int64_t x_copy = s.in_place ? 0 : s.planes() * s.plane;
+    const int64_t x_copy = s.in_place || share ? 0 : plane_count;
     const int64_t g_copy = plan.g_in_place ? 0 : o * plan.g_plane;
     Workspace<T> copies(plan.chunk * (x_copy + g_copy));
     Workspace<DotItem<T>> items(plan.chunk);
@@ -193,9 +207,13 @@ void conv_dots_backward_weight(const ConvParams& p, const T* dy, const T* x, T* 
             item.length -= s.halo(2);
             if (s.band_dim == 0) item.length -= s.halo(1) * s.ext[2];
           } else {
-            T* to = copies.data + i * (x_copy + g_copy);
-            copy_source(s, item.x, b0, n, to);
-            item.x = to;
+            if (share) {
+              item.x = shared.data + (g * plan.items + i0 + i) * plane_count;
+            } else {
+              T* to = copies.data + i * (x_copy + g_copy);
+              copy_image(g, i0 + i, to);
+              item.x = to;
+            }
             item.length -= s.halo(2);
             if (s.band_dim == 0) item.length -= s.halo(1) * s.ext[2];
           }

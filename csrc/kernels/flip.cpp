@@ -6,7 +6,8 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
-template <class T> void flip_typed(const ElementIter& it) {
+template <class T>
+void flip_typed(const ElementIter& it) {
   constexpr int64_t size = sizeof(T);
   run_elementwise(it, [](char* const* data, const int64_t* s, int64_t n) {
     if (s[0] == size && s[1] == -size) {
@@ -18,8 +19,7 @@ template <class T> void flip_typed(const ElementIter& it) {
       __builtin_memcpy(data[0], data[1], size_t(n * size));
     } else {
       for (int64_t i = 0; i < n; i++)
-        *reinterpret_cast<T*>(data[0] + i * s[0]) =
-            *reinterpret_cast<const T*>(data[1] + i * s[1]);
+        *reinterpret_cast<T*>(data[0] + i * s[0]) = *reinterpret_cast<const T*>(data[1] + i * s[1]);
     }
   });
 }
@@ -28,10 +28,14 @@ template <class T> void flip_typed(const ElementIter& it) {
 
 void flip(int64_t itemsize, const ElementIter& it) {
   switch (itemsize) {
-    case 1: return flip_typed<uint8_t>(it);
-    case 2: return flip_typed<uint16_t>(it);
-    case 4: return flip_typed<uint32_t>(it);
-    default: return flip_typed<uint64_t>(it);
+    case 1:
+      return flip_typed<uint8_t>(it);
+    case 2:
+      return flip_typed<uint16_t>(it);
+    case 4:
+      return flip_typed<uint32_t>(it);
+    default:
+      return flip_typed<uint64_t>(it);
   }
 }
 

@@ -16,7 +16,8 @@ namespace {
 MT_INLINE int64_t at(const char* index) { return *reinterpret_cast<const int64_t*>(index); }
 MT_INLINE int64_t wrap(int64_t k, int64_t size) { return k + (size & (k >> 63)); }
 
-template <class T> MT_INLINE void copy_run(char* y, const char* x, int64_t sy, int64_t sx, int64_t n) {
+template <class T>
+MT_INLINE void copy_run(char* y, const char* x, int64_t sy, int64_t sx, int64_t n) {
   if (sy == sizeof(T) && sx == sizeof(T)) {
     __builtin_memcpy(y, x, size_t(n) * sizeof(T));
   } else {
@@ -48,7 +49,8 @@ MT_INLINE bool in_range(const char* index, int64_t step, int64_t n, int64_t low,
   return false;
 }
 
-template <class T> void get_typed(const IndexLoop& p) {
+template <class T>
+void get_typed(const IndexLoop& p) {
   run_elementwise(p.it, [&p](char* const* data, const int64_t* s, int64_t n) {
     if (s[2] == 0) {
       if (p.found && !in_range(data[2], 8, 1, p.low, p.size, p.found)) return;
@@ -64,6 +66,12 @@ template <class T> void get_typed(const IndexLoop& p) {
       if (s[0] == sizeof(T) && s[1] == 0 && s[2] == 8) {
         const int64_t* k = reinterpret_cast<const int64_t*>(index);
         T* to = reinterpret_cast<T*>(y);
+        if (p.found && p.low == 0 && p.step == sizeof(T)) {
+          const T* from = reinterpret_cast<const T*>(x);
+#pragma GCC unroll 8
+          for (int64_t i = 0; i < m; i++) to[i] = from[k[i]];
+          continue;
+        }
         for (int64_t i = 0; i < m; i++)
           to[i] = *reinterpret_cast<const T*>(x + wrap(k[i], p.size) * p.step);
       } else {
@@ -169,20 +177,22 @@ MT_INLINE void write_part(const IndexLoop& p, const ElementIter& it, const Mine&
   });
 }
 
-template <class T, class F> MT_INLINE void write_typed(const IndexLoop& p, const F& f) {
+template <class T, class F>
+MT_INLINE void write_typed(const IndexLoop& p, const F& f) {
   partition(p, [&](const ElementIter& it, int64_t lo, int64_t hi) {
     if (lo == 0 && hi == p.size && p.skip < 0)
       write_part<T>(p, it, [](int64_t) { return true; }, f);
-    else
-      write_part<T>(p, it, [&](int64_t k) { return k >= lo && k < hi && k != p.skip; }, f);
+    else write_part<T>(p, it, [&](int64_t k) { return k >= lo && k < hi && k != p.skip; }, f);
   });
 }
 
-template <class T> void set_typed(const IndexLoop& p) {
+template <class T>
+void set_typed(const IndexLoop& p) {
   write_typed<T>(p, [](T, T v) { return v; });
 }
 
-template <IndexReduce op, class T> MT_INLINE T combine(T a, T b) {
+template <IndexReduce op, class T>
+MT_INLINE T combine(T a, T b) {
   if constexpr (op == IndexReduce::add) return T(a + b);
   if constexpr (op == IndexReduce::mul) return T(a * b);
   // A NaN on either side stays.
@@ -190,11 +200,13 @@ template <IndexReduce op, class T> MT_INLINE T combine(T a, T b) {
   return b > a || b != b ? b : a;
 }
 
-template <IndexReduce op, class T> void reduce_typed(const IndexLoop& p) {
+template <IndexReduce op, class T>
+void reduce_typed(const IndexLoop& p) {
   write_typed<T>(p, [](T a, T b) { return combine<op, T>(a, b); });
 }
 
-template <class T> void reduce_op(IndexReduce op, const IndexLoop& p) {
+template <class T>
+void reduce_op(IndexReduce op, const IndexLoop& p) {
   switch (op) {
     case IndexReduce::add:
       return reduce_typed<IndexReduce::add, T>(p);

@@ -5,7 +5,8 @@
 
 namespace mt::cpu::MT_ISA {
 
-void join_rows(const void* const* parts, const int64_t* bytes, int64_t count, int64_t rows, void* y) {
+void join_rows(const void* const* parts, const int64_t* bytes, int64_t count, int64_t rows,
+               void* y) {
   int64_t width = 0;
   for (int64_t k = 0; k < count; k++) width += bytes[k];
   parallel_for(rows, ceil_div(kGrain * 4, width > 0 ? width : 1), [=](int64_t begin, int64_t end) {

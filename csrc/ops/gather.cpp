@@ -166,12 +166,14 @@ void scatter_(const Tensor& self, int64_t dim, const Tensor& given, const Operan
 }
 
 // The gradient of gather: zeros of the shape with dy added. The index was checked in the forward.
-Tensor gather_backward(const Tensor& given_dy, const Dims& sizes, int64_t dim, const Tensor& given) {
+Tensor gather_backward(const Tensor& given_dy, const Dims& sizes, int64_t dim,
+                       const Tensor& given) {
   int d = wrap_dim(dim, sizes.n, "gather");
   DType dtype = accumulate_type(given_dy.dtype());
   Tensor dx = empty(sizes, dtype, given_dy.device());
   copy_into(dx, scalar_tensor(Scalar::of(int64_t(0)), dtype, dx.device()));
-  Tensor dy = at_least_1d(to_dtype(given_dy, dtype)), index = at_least_1d(index_tensor(given, "gather"));
+  Tensor dy = at_least_1d(to_dtype(given_dy, dtype)),
+         index = at_least_1d(index_tensor(given, "gather"));
   IndexLoop loop = element_loop(dy, at_least_1d(dx), d, index);
   if (dy.numel())
     MT_DISPATCH_CPU(dx.device(), loop.it.numel, index_reduce, dtype, IndexReduce::add, loop);

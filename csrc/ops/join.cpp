@@ -23,7 +23,8 @@ DType common_dtype(const std::vector<Tensor>& tensors) {
 }
 
 // Joins contiguous tensors in one pass over y: every one gives 1/rows of its memory to each of the
-// rows. False where a memcpy per piece does not pay, or where one tensor after the other is as good.
+// rows. False where a memcpy per piece does not pay, or where one tensor after the other is as
+// good.
 bool join_contiguous(const Tensor& y, const std::vector<Tensor>& tensors, int64_t rows) {
   if (rows <= 1 || y.numel() == 0) return false;
   std::vector<const void*> parts;
@@ -35,8 +36,8 @@ bool join_contiguous(const Tensor& y, const std::vector<Tensor>& tensors, int64_
     parts.push_back(t.data());
     bytes.push_back(n);
   }
-  MT_DISPATCH_CPU(y.device(), y.numel(), join_rows, parts.data(), bytes.data(), int64_t(parts.size()),
-                  rows, y.data());
+  MT_DISPATCH_CPU(y.device(), y.numel(), join_rows, parts.data(), bytes.data(),
+                  int64_t(parts.size()), rows, y.data());
   return true;
 }
 
