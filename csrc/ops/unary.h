@@ -56,11 +56,11 @@
 #define MT_UNARY_TEST_OPS(X)                                       \
   X(logical_not, x == T(0))                                        \
   X(isnan, x != x)                                                 \
-  X(isinf, x == x && T(x - x) != T(x - x))                         \
-  X(isfinite, T(x - x) == T(x - x))                                \
-  X(isposinf, x == x && T(x - x) != T(x - x) && x > T(0))          \
-  X(isneginf, x == x && T(x - x) != T(x - x) && x < T(0))          \
-  X(signbit, x < T(0) || (x == T(0) && T(1) / x < T(0)))
+  X(isinf, fn::fabs(x) == T(__builtin_inff()))                     \
+  X(isfinite, fn::fabs(x) < T(__builtin_inff()))                   \
+  X(isposinf, x == T(__builtin_inff()))                            \
+  X(isneginf, x == T(-__builtin_inff()))                           \
+  X(signbit, fn::copysign(T(1), x) < T(0))
 
 namespace mt {
 
