@@ -1,7 +1,9 @@
 // Convolution: picks the way by shape.
 #include "ops/conv.h"
 
+#include "kernels/conv_depthwise.h"
 #include "kernels/conv_dots.h"
+#include "kernels/conv_winograd_weight.h"
 
 namespace mt::cpu::MT_ISA {
 
@@ -14,19 +16,28 @@ bool few_residues(const ConvParams& p) {
 
 template <class T>
 void forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
+  if (depthwise_size(p)) return conv_depthwise_forward(p, x, w, bias, y);
+  if (suits_winograd(p)) return conv_winograd_forward(p, x, w, bias, y);
   if (few_residues(p)) return conv_rows_forward(p, x, w, bias, y);
   conv_gemm_forward(p, x, w, bias, y);
 }
 
 template <class T>
 void backward_input(const ConvParams& p, const T* dy, const T* w, const T* bias, T* dx) {
+  if (depthwise_size(p) && p.o == p.c && p.in[2] >= 8)
+    return conv_depthwise_backward_input(p, dy, w, bias, dx);
+  if (suits_winograd(p)) return conv_winograd_backward_input(p, dy, w, bias, dx);
   if (few_residues(p)) return conv_rows_backward_input(p, dy, w, bias, dx);
   conv_gemm_backward_input(p, dy, w, bias, dx);
 }
 
 template <class T>
 void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
+  if (depthwise_size(p)) return conv_depthwise_backward_weight(p, dy, x, dw);
   const int64_t o = p.o / p.groups, k = p.c / p.groups * p.taps();
+  // Where tiles are few beside the channels, the transforms of the sums cost more than they save.
+  if (suits_winograd(p) && p.batch * p.out_size() >= 512 && p.batch * p.out_size() * 2 >= o)
+    return conv_winograd_backward_weight(p, dy, x, dw);
   // Dots end with a sum over lanes, which needs long rows or several images in cache.
   const bool long_rows = p.out_size() >= 384 || o * k <= 8192;
   if (few_residues(p) && long_rows) return conv_dots_backward_weight(p, dy, x, dw);

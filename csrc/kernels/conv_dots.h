@@ -24,15 +24,6 @@ struct DotItem {
   int64_t length;
 };
 
-template <int kBytes>
-struct IntegerOf {
-  using type = int;
-};
-template <>
-struct IntegerOf<8> {
-  using type = long;
-};
-
 // sums[i] = the lanes of v[i] added up, for i < VL.
 template <class T, int N>
 MT_INLINE GemmVec<T> add_lanes(const GemmVec<T>* v) {
@@ -128,9 +119,9 @@ void copy_gradient(const RowSource& s, const T* dy, int64_t b0, int64_t n, T* ds
 
 struct DotPlan {
   RowSource s;
-  bool g_in_place;     // dy has no gaps between its rows
-  int64_t g_plane;     // distance of dy's rows
-  int64_t items, slices, chunk;
+  bool g_in_place;  // dy has no gaps between its rows
+  int64_t g_plane;  // distance of dy's rows
+  int64_t items, slices, chunk, parts;
 };
 
 template <class T>
@@ -139,28 +130,20 @@ DotPlan dot_plan(const ConvParams& p) {
   RowSource& s = plan.s = forward_source<T>(p);
   const double flops = conv_flops(p);
   const int64_t o = p.o / p.groups, k = s.channels * p.taps();
-  s.cut(flops, p.batch * p.groups, o);
-  // Four rows of dy and a plane of the image stay in L1.
+  s.cut(0, 1);
+  // Long sums pay for the adding of lanes at their end; a few rows of dy stay in L2.
   const int64_t line = s.band_stride(), rows = s.grid[s.band_dim];
-  const int64_t most = max64(4, 1536 / line);
-  if (s.band > most) {
-    s.band = ceil_div(rows, ceil_div(rows, most));
-    if (!s.in_place) {
-      s.plane = round_up(s.span(s.band), 16);
-      if (s.plane / 16 % 2 == 0) s.plane += 16;
-    }
-  }
+  s.set_band(ceil_div(rows, ceil_div(rows, max64(4, 4096 / line))));
   plan.g_in_place = kMaskedLoads && s.halo(2) == 0 && (s.band_dim == 1 || s.halo(1) == 0);
   plan.g_plane = plan.g_in_place ? p.out_size() : round_up(s.band * line, 16) + 16;
   plan.items = p.batch * s.bands();
-  const double wanted = flops / 2e6 < 16 ? flops / 2e6 : 16;
-  const int64_t room_slices = max64(2, (int64_t(4) << 20) / max64(1, o * k));
-  plan.slices = max64(1, min64(min64(plan.items, room_slices), int64_t(wanted) / p.groups));
-  const int64_t per_item =
-      (s.in_place ? 0 : s.planes() * s.plane) + (plan.g_in_place ? 0 : o * plan.g_plane);
-  const int64_t room = int64_t(l2_bytes() / 2 / sizeof(T));
-  plan.chunk = max64(1, min64(min64(64, ceil_div(plan.items, plan.slices)),
-                              room / max64(1, per_item)));
+  plan.chunk = max64(1, min64(plan.items, 4096 / (s.band * line)));
+  const int64_t wanted = max64(1, int64_t(flops / 2e6 < 16 ? flops / 2e6 : 16) / p.groups);
+  const int64_t room = max64(2, (int64_t(4) << 20) / max64(1, o * k));
+  plan.slices = min64(min64(ceil_div(plan.items, plan.chunk), room), wanted);
+  if (o * k <= 8192) plan.slices = min64(plan.items, wanted);
+  plan.chunk = min64(plan.chunk, ceil_div(plan.items, plan.slices));
+  plan.parts = max64(1, min64(wanted / plan.slices, o / 16));
   return plan;
 }
 
@@ -177,17 +160,35 @@ void conv_dots_backward_weight(const ConvParams& p, const T* dy, const T* x, T* 
   Workspace<T> partial(plan.slices > 1 ? plan.slices * p.groups * size : 0);
 
   const double flops = conv_flops(p);
-  const int64_t tasks = p.groups * plan.slices;
+  const int64_t tasks = p.groups * plan.slices * plan.parts;
   const int64_t grain = max64(1, int64_t(double(tasks) * kConvThreadedFlops / 2 / (flops + 1)));
+  // Several parts read the same copies of the image, which are then made beforehand.
+  const bool share = plan.parts > 1 && !s.in_place;
+  const int64_t plane_count = s.planes() * s.plane;
+  Workspace<T> shared(share ? p.groups * plan.items * plane_count : 0);
+  auto copy_image = [&](int64_t g, int64_t item, T* to) {
+    const int64_t b0 = item % bands * s.band;
+    copy_source(s, x + item / bands * s.image_stride + g * s.channels * p.in_size(), b0,
+                min64(s.band, s.grid[s.band_dim] - b0), to);
+  };
+  if (share) {
+    parallel_for(p.groups * plan.items, max64(1, kGrain / plane_count), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++)
+        copy_image(i / plan.items, i % plan.items, shared.data + i * plane_count);
+    });
+  }
   parallel_for(tasks, grain, [&](int64_t begin, int64_t end) {
-    const int64_t x_copy = s.in_place ? 0 : s.planes() * s.plane;
+    const int64_t x_copy = s.in_place || share ? 0 : plane_count;
     const int64_t g_copy = plan.g_in_place ? 0 : o * plan.g_plane;
     Workspace<T> copies(plan.chunk * (x_copy + g_copy));
     Workspace<DotItem<T>> items(plan.chunk);
     for (int64_t task = begin; task < end; task++) {
-      const int64_t slice = task % plan.slices, g = task / plan.slices;
-      T* sums = plan.slices > 1 ? partial.data + task * size : dw + g * size;
-      for (int64_t i = 0; i < size; i++) sums[i] = T(0);
+      const int64_t part = task % plan.parts, slice = task / plan.parts % plan.slices;
+      const int64_t g = task / plan.parts / plan.slices;
+      const int64_t tile0 = o_tiles * part / plan.parts, tile1 = o_tiles * (part + 1) / plan.parts;
+      const int64_t row0 = o * tile0 / o_tiles, row1 = o * tile1 / o_tiles;
+      T* sums = plan.slices > 1 ? partial.data + (g * plan.slices + slice) * size : dw + g * size;
+      for (int64_t i = row0 * k; i < row1 * k; i++) sums[i] = T(0);
       const int64_t first = plan.items * slice / plan.slices;
       const int64_t last = plan.items * (slice + 1) / plan.slices;
       for (int64_t i0 = first; i0 < last; i0 += plan.chunk) {
@@ -206,9 +207,13 @@ void conv_dots_backward_weight(const ConvParams& p, const T* dy, const T* x, T* 
             item.length -= s.halo(2);
             if (s.band_dim == 0) item.length -= s.halo(1) * s.ext[2];
           } else {
-            T* to = copies.data + i * (x_copy + g_copy);
-            copy_source(s, item.x, b0, n, to);
-            item.x = to;
+            if (share) {
+              item.x = shared.data + (g * plan.items + i0 + i) * plane_count;
+            } else {
+              T* to = copies.data + i * (x_copy + g_copy);
+              copy_image(g, i0 + i, to);
+              item.x = to;
+            }
             item.length -= s.halo(2);
             if (s.band_dim == 0) item.length -= s.halo(1) * s.ext[2];
           }
@@ -216,12 +221,12 @@ void conv_dots_backward_weight(const ConvParams& p, const T* dy, const T* x, T* 
             item.g += b0 * line;
           } else {
             T* to = copies.data + i * (x_copy + g_copy) + x_copy;
-            for (int64_t r = 0; r < o; r++)
+            for (int64_t r = row0; r < row1; r++)
               copy_gradient(s, item.g + r * p.out_size(), b0, n, to + r * plan.g_plane);
             item.g = to;
           }
         }
-        for (int64_t ot = 0; ot < o_tiles; ot++) {
+        for (int64_t ot = tile0; ot < tile1; ot++) {
           const int64_t r0 = o * ot / o_tiles;
           const int rows = int(o * (ot + 1) / o_tiles - r0);
           int64_t g_rows[MO];

@@ -10,6 +10,15 @@
 
 namespace mt::cpu::MT_ISA {
 
+template <int kBytes>
+struct IntegerOf {
+  using type = int;
+};
+template <>
+struct IntegerOf<8> {
+  using type = long;
+};
+
 // What is copied: element e of residue r of a dim is position (band + e)*step + r + first.
 struct RowSource {
   int64_t channels, in[3], step[3], first[3], phases[3];
@@ -33,19 +42,21 @@ struct RowSource {
     return p * plane + (e[0] * ext[1] + e[1]) * ext[2] + e[2];
   }
 
-  // Chooses the bands: a copy that stays in L2, and work for several threads. `copies`: scratch
-  // elements beside the source's per output position.
-  void cut(double flops, int64_t images, int64_t beside) {
+  // Chooses the bands: a copy that stays in L2, and work for several threads.
+  void cut(double flops, int64_t images) {
     band_dim = ext[0] > 1 ? 0 : 1;
     const int64_t rows = grid[band_dim], room = int64_t(l2_bytes() / 2 / sizeof(float));
-    band = rows;
-    const int64_t row = band_stride() * (planes() + beside);
+    const int64_t row = band_stride() * planes();
     const int64_t most = max64(4, room / max64(1, row) - halo(band_dim));
-    int64_t count = in_place && !beside ? 1 : ceil_div(rows, most);
+    int64_t count = in_place ? 1 : ceil_div(rows, most);
     const int64_t wanted = int64_t(flops / 4e6 < 16 ? flops / 4e6 : 16);
     if (images * count < wanted)
       count = max64(count, min64(ceil_div(wanted, images), max64(1, rows / 8)));
-    band = ceil_div(rows, max64(1, min64(count, rows)));
+    set_band(ceil_div(rows, max64(1, min64(count, rows))));
+  }
+
+  void set_band(int64_t rows) {
+    band = rows;
     if (in_place) {
       plane = in[0] * in[1] * in[2];
     } else {
@@ -230,7 +241,7 @@ void row_tiles(const RowSource& s, const RowPass& pass, const RowTarget<T>& targ
   }
 }
 
-// pack(pass, group, i0, rows, dst): dst[p*rows + r] = weight of row i0 + r for offset p.
+// pack(pass, group, i0, rows, k0, kc, dst): dst[p*rows + r] = weight of row i0 + r for offset k0 + p.
 template <class T, class Pack>
 void conv_rows(RowSource s, const RowPass* passes, int pass_count, int64_t batch, int64_t groups,
                const T* x, const RowTarget<T>& target, double flops, const Pack& pack) {
@@ -245,15 +256,26 @@ void conv_rows(RowSource s, const RowPass* passes, int pass_count, int64_t batch
     for (int i = 0; i < pass; i++) at += passes[i].k * m * groups;
     return weights.data + at + (g * m + row) * passes[pass].k;
   };
-  parallel_for(groups * panels, max64(1, kGrain / max64(1, depth * MR)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; i++) {
-                   const int64_t g = i / panels, r0 = row_of(i % panels);
-                   const int rows = int(row_of(i % panels + 1) - r0);
-                   for (int pass = 0; pass < pass_count; pass++)
-                     pack(pass, g, r0, rows, weights_of(pass, g, r0));
-                 }
-               });
+  // Blocks of k by all rows: both sides are then read and written in long runs.
+  constexpr int64_t kBlock = 144;
+  const int64_t blocks = ceil_div(depth, kBlock);
+  parallel_for(groups * blocks, max64(1, kGrain / (kBlock * m)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t g = i / blocks;
+      int64_t skip = i % blocks * kBlock, left = kBlock;
+      for (int pass = 0; pass < pass_count && left > 0; pass++) {
+        const int64_t k0 = skip, kc = min64(left, passes[pass].k - k0);
+        skip = max64(0, skip - passes[pass].k);
+        if (kc <= 0) continue;
+        left -= kc;
+        for (int64_t p = 0; p < panels; p++) {
+          const int64_t r0 = row_of(p);
+          const int rows = int(row_of(p + 1) - r0);
+          pack(pass, g, r0, rows, k0, kc, weights_of(pass, g, r0) + k0 * rows);
+        }
+      }
+    }
+  });
 
   // Tasks: chunks of images or bands that share a read of the weights, times parts of the channels.
   const int64_t bands = s.bands(), items = batch * bands;  // of a group
@@ -343,7 +365,7 @@ template <class T>
 void conv_rows_forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
   RowSource s = forward_source<T>(p);
   const double flops = conv_flops(p);
-  s.cut(flops, p.batch * p.groups, 0);
+  s.cut(flops, p.batch * p.groups);
   const int64_t k = s.channels * p.taps();
   Workspace<int64_t> offsets(k);
   forward_offsets(p, s, offsets.data);
@@ -351,11 +373,12 @@ void conv_rows_forward(const ConvParams& p, const T* x, const T* w, const T* bia
   RowTarget<T> target{y, p.o * p.out_size(), p.out_size(), {}, p.o / p.groups, bias};
   for (int d = 0; d < 3; d++) pass.grid[d] = target.size[d] = p.out[d];
   conv_rows(s, &pass, 1, p.batch, p.groups, x, target, flops,
-            [&](int, int64_t g, int64_t i0, int rows, T* dst) {
-              const T* from = w + (g * target.channels + i0) * k;
-              if (rows == Tile<T>::MR) return pack_transposed<T, Tile<T>::MR>(from, k, rows, k, dst);
+            [&](int, int64_t g, int64_t i0, int rows, int64_t k0, int64_t kc, T* dst) {
+              const T* from = w + (g * target.channels + i0) * k + k0;
+              if (rows == Tile<T>::MR)
+                return pack_transposed<T, Tile<T>::MR>(from, k, rows, kc, dst);
               for (int r = 0; r < rows; r++)
-                for (int64_t q = 0; q < k; q++) dst[q * rows + r] = from[r * k + q];
+                for (int64_t q = 0; q < kc; q++) dst[q * rows + r] = from[r * k + q];
             });
 }
 
@@ -382,7 +405,7 @@ void conv_rows_backward_input(const ConvParams& p, const T* dy, const T* w, cons
     s.grid[d] = grid, s.ext[d] = grid + hi - lo;
   }
   const double flops = conv_flops(p);
-  s.cut(flops, p.batch * p.groups, 0);
+  s.cut(flops, p.batch * p.groups);
   const int64_t c = p.c / p.groups, taps = p.taps();
   offset_count = s.channels * taps;
   Workspace<int64_t> offsets(offset_count);
@@ -419,10 +442,10 @@ void conv_rows_backward_input(const ConvParams& p, const T* dy, const T* w, cons
   RowTarget<T> target{dx, p.c * p.in_size(), p.in_size(), {}, c, bias};
   for (int d = 0; d < 3; d++) target.size[d] = p.in[d];
   conv_rows(s, passes, count, p.batch, p.groups, dy, target, flops,
-            [&](int pass, int64_t g, int64_t i0, int rows, T* dst) {
+            [&](int pass, int64_t g, int64_t i0, int rows, int64_t k0, int64_t kc, T* dst) {
               PackFlipped<T> a = packs[pass];
               a.w += g * s.channels * c * taps;
-              a.pack(0, passes[pass].k, i0, rows, rows, dst);
+              a.pack(k0, kc, i0, rows, rows, dst);
             });
 }
 
