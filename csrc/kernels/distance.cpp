@@ -24,10 +24,14 @@ template <class T, Norm norm> MT_INLINE T distance(const T* a, const T* b, int64
     return fn::pow(total, T(1) / p);
   } else if constexpr (norm == Norm::inf) {
     // A maximum that NaN does not fall out of.
-    return max_lanes<T>(reduce<T>(
-        n, Vec<T>{}, [](Vec<T> m, Vec<T> d) { return m > d ? m : d == d ? (m != m ? m : d) : d; },
-        [&](int64_t i) { return absolute<T>(load(a + i) - load(b + i)); },
-        [&](int64_t i, int64_t r) { return absolute<T>(load_n(a + i, r, T(0)) - load_n(b + i, r, T(0))); }));
+    auto larger = [](auto m, auto d) { return m > d ? m : m == m ? d : m; };
+    return fold<T>(
+        reduce<T>(
+            n, Vec<T>{}, larger, [&](int64_t i) { return absolute<T>(load(a + i) - load(b + i)); },
+            [&](int64_t i, int64_t r) {
+              return absolute<T>(load_n(a + i, r, T(0)) - load_n(b + i, r, T(0)));
+            }),
+        larger);
   } else {
     const double total = sum_vectors<T>(n, [&](int64_t i, auto io) {
       const Vec<T> d = io.get(a + i) - io.get(b + i);
@@ -64,7 +68,7 @@ MT_INLINE void add_gradient(const T* a, const T* b, int64_t n, T p, T y, T g, T*
 
 template <class T, Norm norm> void forward(const CdistArgs& a, T* y) {
   const T *x1 = static_cast<const T*>(a.x1), *x2 = static_cast<const T*>(a.x2);
-  const int64_t cost = a.rows2 * (a.n + 8);
+  const int64_t cost = a.rows2 * (a.n + 8) + 1;
   parallel_for(a.batch * a.rows1, ceil_div(kGrain / 2, cost), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++)
       for (int64_t j = 0; j < a.rows2; j++)

@@ -41,7 +41,7 @@ struct Prepared {
     gates = rnn_gates(kind);
     check_floating(input, op, "input");
     MT_CHECK(input.dim() == 3, op, "(): expected input [steps, batch, features], got ", input.sizes());
-    MT_CHECK(hh.dim() == 2 && hh.size(0) == gates * hh.size(1), op, "(): expected w_hh of shape [", gates,
+    MT_CHECK(hh.dim() == 2 && hh.size(0) == gates * hh.size(1) && hh.size(1) > 0, op, "(): expected w_hh of shape [", gates,
              " * hidden, hidden], got ", hh.sizes());
     const int64_t n = input.size(1), hidden = hh.size(1);
     MT_CHECK(ih.dim() == 2 && ih.size(0) == gates * hidden && ih.size(1) == input.size(2), op,

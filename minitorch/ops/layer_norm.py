@@ -113,12 +113,11 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
         input: [*, *normalized_shape].
         normalized_shape: sizes of the dims to normalise over.
         weight: of shape normalized_shape.
-        eps: added to the mean square; the machine epsilon of input's dtype where None.
+        eps: added to the mean square; the machine epsilon of float64 or float32 where None.
     """
     if eps is None:
-        from ..dtypes import finfo
-
-        eps = finfo(input.dtype).eps
+        # Machine epsilon of the dtype that the sums are made in.
+        eps = 2.0**-52 if input.dtype is _C.float64 else 2.0**-23
     y, _, rstd = _C.rms_norm(input, normalized_shape, weight, eps)
     if y.requires_grad:
         node = record(RmsNorm, y, (input, weight), (input, weight, rstd))
