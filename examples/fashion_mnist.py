@@ -62,10 +62,10 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=4e-3, help="peak of the one-cycle schedule")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--quick", action="store_true", help="2 epochs on 6000 images")
+    parser.add_argument("--quick", action="store_true", help="2 epochs on 5000 images")
     parser.add_argument("--save", default=None, help="where the trained weights go")
     options = parser.parse_args()
-    epochs, limit = (2, 6000) if options.quick else (options.epochs, None)
+    epochs, limit = (2, 5000) if options.quick else (options.epochs, None)
 
     torch.manual_seed(options.seed)
     images, labels, names = load(options.data, True, limit)

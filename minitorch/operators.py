@@ -1,21 +1,60 @@
-"""Python's operators on tensors."""
+"""Python's operators on tensors.
+
+They are the functions of minitorch/ops, except that a class they do not know gets its own turn
+(NotImplemented), and that NumPy arrays become tensors.
+"""
 
 from __future__ import annotations
 
 from ._load import _C
-from .ops import METHODS, binary
+from .ops import FUNCTIONS, METHODS, binary
 
 _NUMBERS = (int, float, bool)
 
 
-def _comparable(other):
-    return isinstance(other, (_C.TensorBase, *_NUMBERS)) or (
-        hasattr(other, "__float__") and not isinstance(other, str)
-    )
+def _forward(name, kernel=None):
+    """self <op> other"""
+    f = kernel or METHODS[name]
+
+    def run(self, other):
+        try:
+            return f(self, other)
+        except TypeError:
+            return binary.foreign(f, self, other)
+
+    return run
 
 
-def _like(number, tensor):
-    return _C.full((), number, tensor.dtype, tensor.device)
+def _reversed(name):
+    """other <op> self"""
+    f = FUNCTIONS[name]
+
+    def run(self, other):
+        try:
+            return f(other, self)
+        except TypeError:
+            return binary.foreign(f, other, self)
+
+    return run
+
+
+def _comparison(kernel):
+    def run(self, other):
+        try:
+            return kernel(self, other)
+        except TypeError:
+            if other is None or isinstance(other, (str, bytes, list, tuple, dict)):
+                return NotImplemented
+            return binary.foreign(kernel, self, other)
+
+    return run
+
+
+def _overwriting(name):
+    def run(self, other):
+        return METHODS[name](self, other)
+
+    return run
 
 
 class Operators:
@@ -24,135 +63,64 @@ class Operators:
     __slots__ = ()
     __hash__ = object.__hash__
 
-    __add__ = binary.add
-    __sub__ = binary.sub
-    __mul__ = binary.mul
-    __truediv__ = binary.div
+    __add__ = __radd__ = binary.operator_add
+    __sub__ = binary.operator_sub
+    __mul__ = __rmul__ = binary.operator_mul
+    __truediv__ = binary.operator_div
+    __rsub__ = _reversed("sub")
+    __rtruediv__ = __rdiv__ = _reversed("div")
+    __floordiv__ = _forward("floor_divide")
+    __rfloordiv__ = _reversed("floor_divide")
+    __mod__ = _forward("remainder")
+    __rmod__ = _reversed("remainder")
+    __rpow__ = _reversed("pow")
+    __matmul__ = _forward("matmul")
+    __rmatmul__ = _reversed("matmul")
+    __and__ = __rand__ = _forward("bitwise_and")
+    __or__ = __ror__ = _forward("bitwise_or")
+    __xor__ = __rxor__ = _forward("bitwise_xor")
+    __lshift__ = _forward("bitwise_left_shift")
+    __rshift__ = _forward("bitwise_right_shift")
+    __rlshift__ = _reversed("bitwise_left_shift")
+    __rrshift__ = _reversed("bitwise_right_shift")
 
-    def __radd__(self, other):
-        return binary.add(self, other)
+    __eq__ = _comparison(_C.eq)
+    __ne__ = _comparison(_C.ne)
+    __lt__ = _comparison(_C.lt)
+    __le__ = _comparison(_C.le)
+    __gt__ = _comparison(_C.gt)
+    __ge__ = _comparison(_C.ge)
 
-    def __rmul__(self, other):
-        return binary.mul(self, other)
+    __iadd__ = _overwriting("add_")
+    __isub__ = _overwriting("sub_")
+    __imul__ = _overwriting("mul_")
+    __itruediv__ = __idiv__ = _overwriting("div_")
+    __ifloordiv__ = _overwriting("floor_divide_")
+    __imod__ = _overwriting("remainder_")
+    __ipow__ = _overwriting("pow_")
+    __iand__ = _overwriting("bitwise_and_")
+    __ior__ = _overwriting("bitwise_or_")
+    __ixor__ = _overwriting("bitwise_xor_")
+    __ilshift__ = _overwriting("bitwise_left_shift_")
+    __irshift__ = _overwriting("bitwise_right_shift_")
 
-    def __rsub__(self, other):
-        return binary.sub(other, self)
-
-    def __rtruediv__(self, other):
-        return binary.div(other, self)
-
-    def __floordiv__(self, other):
-        return binary.floor_divide(self, other)
-
-    def __rfloordiv__(self, other):
-        return binary.floor_divide(other, self)
-
-    def __mod__(self, other):
-        return binary.remainder(self, other)
-
-    def __rmod__(self, other):
-        return binary.remainder(other, self)
+    def __pow__(self, other, modulo=None):
+        try:
+            return binary.pow(self, other)
+        except TypeError:
+            return binary.foreign(binary.pow, self, other)
 
     def __divmod__(self, other):
         return self // other, self % other
-
-    def __pow__(self, other, modulo=None):
-        return METHODS["pow"](self, other)
-
-    def __rpow__(self, other):
-        return METHODS["pow"](other, self)
-
-    def __matmul__(self, other):
-        return METHODS["matmul"](self, other)
-
-    def __rmatmul__(self, other):
-        return METHODS["matmul"](other, self)
 
     def __neg__(self):
         return METHODS["neg"](self)
 
     def __pos__(self):
-        return self
+        return METHODS["positive"](self)
 
     def __abs__(self):
         return METHODS["abs"](self)
 
     def __invert__(self):
         return _C.bitwise_not(self)
-
-    def __and__(self, other):
-        return binary.bitwise_and(self, other)
-
-    def __or__(self, other):
-        return binary.bitwise_or(self, other)
-
-    def __xor__(self, other):
-        return binary.bitwise_xor(self, other)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-    def __lshift__(self, other):
-        return METHODS["bitwise_left_shift"](self, other)
-
-    def __rshift__(self, other):
-        return METHODS["bitwise_right_shift"](self, other)
-
-    def __rlshift__(self, other):
-        return METHODS["bitwise_left_shift"](_like(other, self), self)
-
-    def __rrshift__(self, other):
-        return METHODS["bitwise_right_shift"](_like(other, self), self)
-
-    def __eq__(self, other):
-        return _C.eq(self, other) if _comparable(other) else NotImplemented
-
-    def __ne__(self, other):
-        return _C.ne(self, other) if _comparable(other) else NotImplemented
-
-    def __lt__(self, other):
-        return _C.lt(self, other)
-
-    def __le__(self, other):
-        return _C.le(self, other)
-
-    def __gt__(self, other):
-        return _C.gt(self, other)
-
-    def __ge__(self, other):
-        return _C.ge(self, other)
-
-    def __iadd__(self, other):
-        return METHODS["add_"](self, other)
-
-    def __isub__(self, other):
-        return METHODS["sub_"](self, other)
-
-    def __imul__(self, other):
-        return METHODS["mul_"](self, other)
-
-    def __itruediv__(self, other):
-        return METHODS["div_"](self, other)
-
-    def __ifloordiv__(self, other):
-        return METHODS["floor_divide_"](self, other)
-
-    def __imod__(self, other):
-        return METHODS["remainder_"](self, other)
-
-    def __ipow__(self, other):
-        return METHODS["pow_"](self, other)
-
-    def __iand__(self, other):
-        return METHODS["bitwise_and_"](self, other)
-
-    def __ior__(self, other):
-        return METHODS["bitwise_or_"](self, other)
-
-    def __ixor__(self, other):
-        return METHODS["bitwise_xor_"](self, other)
-
-    def __ilshift__(self, other):
-        return METHODS["bitwise_left_shift_"](self, other)
-
-    def __irshift__(self, other):
-        return METHODS["bitwise_right_shift_"](self, other)

@@ -21,7 +21,13 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
-def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
+def save(
+    obj: Any,
+    f: str | os.PathLike[str] | BinaryIO,
+    pickle_module: Any = None,
+    pickle_protocol: int | None = None,
+    _use_new_zipfile_serialization: bool = True,
+) -> None:
     """Save tensors and nested dicts, lists, tuples and scalars to one safetensors file.
 
     A file at the path is replaced only once the new one is complete on disk.
@@ -29,6 +35,7 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
     Args:
         obj: what to save. A model or an optimizer is saved as its ``state_dict()``.
         f: path, or a binary file object open for writing.
+        pickle_module: accepted for compatibility, as the two that follow; nothing is pickled.
 
     Raises:
         TypeError: if obj holds something else than data; the text says where.
@@ -49,8 +56,11 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
 def load(
     f: str | os.PathLike[str] | BinaryIO,
     map_location: Any = None,
-    weights_only: bool = True,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool | None = True,
     mmap: bool | None = None,
+    **pickle_load_args: Any,
 ) -> Any:
     """Load what :func:`save` wrote, any .safetensors file, or a state dict saved by PyTorch.
 
@@ -60,6 +70,7 @@ def load(
         f: path, or a binary file object open for reading.
         map_location: device for the tensors: a device, a dict from saved to new device, or a function of
             (tensor, saved device) that returns a tensor; None restores each tensor's own device.
+        pickle_module: accepted for compatibility, as are pickle_load_args.
         weights_only: accepted for compatibility; loading behaves as with True.
         mmap: accepted for compatibility.
 
@@ -205,6 +216,10 @@ class _Encoder:
             return tree
         if kind.__module__ == "numpy":
             return self._numpy(obj, path)
+        if kind.__name__ in _RECORDS and kind is _record_type(kind.__name__):
+            return [kind.__name__, self.encode(dict(vars(obj)), path)]
+        if hasattr(obj, "__fspath__") and kind.__module__.split(".")[0] == "pathlib":
+            return ["Path", str(obj)]
         raise TypeError(_advice(obj, path))
 
     def _container(self, obj: Any, path: str) -> Any:
@@ -298,6 +313,12 @@ class _Decoder:
 
             raw = base64.b64decode(value, validate=True)
             return raw if kind == "bytes" else bytearray(raw)
+        if kind in _RECORDS:
+            return _record_type(kind)(**self.decode(value))
+        if kind == "Path":
+            import pathlib
+
+            return pathlib.Path(value)
         if kind == "size":
             return minitorch.Size(value)
         if kind == "device":
@@ -329,7 +350,16 @@ def _ordered(items: Any) -> Any:
 
 
 _DICTS: dict[str, Any] = {"dict": dict, "OrderedDict": _ordered}
+_RECORDS = ("Namespace", "SimpleNamespace")
 _SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+
+
+def _record_type(name: str) -> Any:
+    """argparse's or types' class of plain named values."""
+    import argparse
+    import types
+
+    return argparse.Namespace if name == "Namespace" else types.SimpleNamespace
 
 
 def _dict_kind(obj: dict[Any, Any]) -> str:
@@ -347,8 +377,6 @@ def _advice(obj: Any, path: str) -> str:
     text = f"save: cannot save a {type(obj).__module__}.{type(obj).__qualname__} ({where}): "
     if hasattr(obj, "state_dict"):
         return text + "save its state_dict() and load that into a new object"
-    if hasattr(obj, "__fspath__"):
-        return text + "save str() of it"
     if hasattr(obj, "__dict__") and not callable(obj):
         return text + "files hold data only; save vars() of it, or the values you need"
     return text + "files hold tensors, dicts, lists, tuples, sets, numbers, strings and bytes"

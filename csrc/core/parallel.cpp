@@ -53,8 +53,7 @@ class Pool {
     grow(threads - 1);
     in_parallel = true;
     job_ = &job;
-    wanted_ = threads - 1;
-    busy_.store(threads - 1, std::memory_order_relaxed);
+    gate_.store(uint64_t(threads - 1) << 32, std::memory_order_release);
     {
       // Held so that a worker between its last look and its sleep does not miss the change.
       std::lock_guard<std::mutex> lock(sleep_);
@@ -62,7 +61,9 @@ class Pool {
     }
     if (sleepers_.load(std::memory_order_acquire) > 0) wake_.notify_all();
     job.work();
-    while (busy_.load(std::memory_order_acquire) > 0) MT_PAUSE();
+    // All chunks are taken: wait for the workers that hold some, not for those still waking up.
+    gate_.fetch_and(0xffffffffu, std::memory_order_acq_rel);
+    while (gate_.load(std::memory_order_acquire) > 0) MT_PAUSE();
     in_parallel = false;
     if (job.error) std::rethrow_exception(job.error);
   }
@@ -72,14 +73,13 @@ class Pool {
  private:
   void grow(int n) {
     while (int(workers_.size()) < n) {
-      int id = int(workers_.size());
       uint64_t seen = generation_.load();
-      workers_.emplace_back([this, id, seen] { serve(id, seen); });
+      workers_.emplace_back([this, seen] { serve(seen); });
       workers_.back().detach();
     }
   }
 
-  void serve(int id, uint64_t seen) {
+  void serve(uint64_t seen) {
     in_parallel = true;
     for (;;) {
       uint64_t now = seen;
@@ -96,19 +96,29 @@ class Pool {
         now = generation_.load(std::memory_order_acquire);
       }
       seen = now;
-      if (id < wanted_) {
+      if (enter()) {
         job_->work();
-        busy_.fetch_sub(1, std::memory_order_release);
+        gate_.fetch_sub(1, std::memory_order_release);
       }
     }
+  }
+
+  // Takes one of the open job's tickets. A job is alive while anyone is inside.
+  bool enter() {
+    uint64_t now = gate_.load(std::memory_order_acquire);
+    while (now >> 32) {
+      uint64_t inside = now - (uint64_t(1) << 32) + 1;
+      if (gate_.compare_exchange_weak(now, inside, std::memory_order_acq_rel)) return true;
+    }
+    return false;
   }
 
   std::vector<std::thread> workers_;
   std::mutex sleep_;
   std::condition_variable wake_;
   std::atomic<uint64_t> generation_{0};
-  std::atomic<int> busy_{0}, sleepers_{0};
-  int wanted_ = 0;
+  std::atomic<int> sleepers_{0};
+  std::atomic<uint64_t> gate_{0};  // tickets left << 32 | workers inside
   Job* job_ = nullptr;
 };
 

@@ -55,7 +55,7 @@ MT_INLINE T best_of(const T* p, int64_t n, T start) {
       }
       for (; i + L <= n; i += L) a0 = better<largest>(a0, load_lanes(p + i));
       a0 = better<largest>(better<largest>(a0, a1), better<largest>(a2, a3));
-      best = fold_lanes<T>(a0, [](T a, T b) { return better<largest>(a, b); });
+      best = fold_lanes<T>(a0, [](V a, V b) { return better<largest>(a, b); });
     }
     for (; i < n; i++) best = better<largest>(best, p[i]);
     return best;

@@ -72,7 +72,9 @@ void backward(const GroupNormArgs& a, int64_t group, const T* dy, const T* means
     s2 += w * sum_gx;
   }
   const double r = double(rstd);
-  const Vec<T> c1 = set(T(s1 / double(m))), c2 = set(T(s2 / double(m) * r * r)), rv = set(rstd);
+  const Vec<T> c1 = set(T(s1 / double(m))), c2 = set(T(s2 / double(m) * r * r));
+  // A group of one value does not depend on it; rounding errors must not be scaled up.
+  const Vec<T> rv = set(m == 1 ? T(0) : rstd);
   for (int64_t k = 0; k < channels; k++) {
     const Vec<T> w = set(at_or(a.weight, c0 + k, T(1)));
     const int64_t at = k * a.inner;

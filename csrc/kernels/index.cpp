@@ -26,22 +26,59 @@ MT_INLINE void copy_run(char* y, const char* x, int64_t sy, int64_t sx, int64_t 
   }
 }
 
+// Whether n indices are in [low, high); the first that is not is reported.
+MT_INLINE bool in_range(const char* index, int64_t step, int64_t n, int64_t low, int64_t high,
+                        int64_t* found) {
+  uint64_t range = uint64_t(high) - uint64_t(low);
+  uint64_t bad = 0;
+  if (step == 8) {
+    const uint64_t* k = reinterpret_cast<const uint64_t*>(index);
+    for (int64_t i = 0; i < n; i++) bad |= uint64_t(k[i] - uint64_t(low) >= range);
+  } else {
+    for (int64_t i = 0; i < n; i++)
+      bad |= uint64_t(uint64_t(at(index + i * step)) - uint64_t(low) >= range);
+  }
+  if (MT_LIKELY(!bad)) return true;
+  for (int64_t i = 0; i < n; i++) {
+    int64_t k = at(index + i * step);
+    if (uint64_t(k) - uint64_t(low) < range) continue;
+    __atomic_store_n(&found[1], k, __ATOMIC_RELAXED);
+    __atomic_store_n(&found[0], int64_t(1), __ATOMIC_RELAXED);
+    break;
+  }
+  return false;
+}
+
 template <class T>
 void get_typed(const IndexLoop& p) {
   run_elementwise(p.it, [&p](char* const* data, const int64_t* s, int64_t n) {
-    char* y = data[0];
-    const char *x = data[1], *index = data[2];
     if (s[2] == 0) {
-      copy_run<T>(y, x + wrap(at(index), p.size) * p.step, s[0], s[1], n);
-    } else if (s[0] == sizeof(T) && s[1] == 0 && s[2] == 8) {
-      const int64_t* k = reinterpret_cast<const int64_t*>(index);
-      T* to = reinterpret_cast<T*>(y);
-      for (int64_t i = 0; i < n; i++)
-        to[i] = *reinterpret_cast<const T*>(x + wrap(k[i], p.size) * p.step);
-    } else {
-      for (int64_t i = 0; i < n; i++)
-        *reinterpret_cast<T*>(y + i * s[0]) =
-            *reinterpret_cast<const T*>(x + i * s[1] + wrap(at(index + i * s[2]), p.size) * p.step);
+      if (p.found && !in_range(data[2], 8, 1, p.low, p.size, p.found)) return;
+      copy_run<T>(data[0], data[1] + wrap(at(data[2]), p.size) * p.step, s[0], s[1], n);
+      return;
+    }
+    constexpr int64_t kBlock = 1024;  // checked indices are still in the cache when they are used
+    for (int64_t begin = 0; begin < n; begin += kBlock) {
+      int64_t m = n - begin < kBlock ? n - begin : kBlock;
+      char* y = data[0] + begin * s[0];
+      const char *x = data[1] + begin * s[1], *index = data[2] + begin * s[2];
+      if (p.found && !in_range(index, s[2], m, p.low, p.size, p.found)) return;
+      if (s[0] == sizeof(T) && s[1] == 0 && s[2] == 8) {
+        const int64_t* k = reinterpret_cast<const int64_t*>(index);
+        T* to = reinterpret_cast<T*>(y);
+        if (p.found && p.low == 0 && p.step == sizeof(T)) {
+          const T* from = reinterpret_cast<const T*>(x);
+#pragma GCC unroll 8
+          for (int64_t i = 0; i < m; i++) to[i] = from[k[i]];
+          continue;
+        }
+        for (int64_t i = 0; i < m; i++)
+          to[i] = *reinterpret_cast<const T*>(x + wrap(k[i], p.size) * p.step);
+      } else {
+        for (int64_t i = 0; i < m; i++)
+          *reinterpret_cast<T*>(y + i * s[0]) = *reinterpret_cast<const T*>(
+              x + i * s[1] + wrap(at(index + i * s[2]), p.size) * p.step);
+      }
     }
   });
 }
@@ -99,25 +136,59 @@ MT_INLINE void partition(const IndexLoop& p, const Body& body) {
   });
 }
 
-template <class T>
-void set_typed(const IndexLoop& p) {
-  partition(p, [&p](const ElementIter& it, int64_t lo, int64_t hi) {
-    walk(it, 0, it.numel, [&](char* const* data, const int64_t* s, int64_t n) {
-      const char *v = data[0], *index = data[2];
-      char* x = data[1];
-      if (s[2] == 0) {
-        int64_t k = wrap(at(index), p.size);
-        if (k >= lo && k < hi) copy_run<T>(x + k * p.step, v, s[1], s[0], n);
+// *to = f(*to, value) for the elements of a part; `mine(k)` says whether index k takes part.
+template <class T, class Mine, class F>
+MT_INLINE void write_part(const IndexLoop& p, const ElementIter& it, const Mine& mine, const F& f) {
+  walk(it, 0, it.numel, [&](char* const* data, const int64_t* s, int64_t n) {
+    const char *v = data[0], *index = data[2];
+    char* x = data[1];
+    if (s[2] == 0) {
+      int64_t k = wrap(at(index), p.size);
+      if (!mine(k)) return;
+      x += k * p.step;
+      if (s[0] == sizeof(T) && s[1] == sizeof(T)) {
+        T* to = reinterpret_cast<T*>(x);
+        const T* from = reinterpret_cast<const T*>(v);
+#pragma GCC ivdep
+        for (int64_t i = 0; i < n; i++) to[i] = f(to[i], from[i]);
       } else {
         for (int64_t i = 0; i < n; i++) {
-          int64_t k = wrap(at(index + i * s[2]), p.size);
-          if (k >= lo && k < hi)
-            *reinterpret_cast<T*>(x + i * s[1] + k * p.step) =
-                *reinterpret_cast<const T*>(v + i * s[0]);
+          T* to = reinterpret_cast<T*>(x + i * s[1]);
+          *to = f(*to, *reinterpret_cast<const T*>(v + i * s[0]));
         }
       }
-    });
+    } else if (s[0] == sizeof(T) && s[1] == 0 && s[2] == 8) {
+      const int64_t* ks = reinterpret_cast<const int64_t*>(index);
+      const T* from = reinterpret_cast<const T*>(v);
+      for (int64_t i = 0; i < n; i++) {
+        int64_t k = wrap(ks[i], p.size);
+        if (!mine(k)) continue;
+        T* to = reinterpret_cast<T*>(x + k * p.step);
+        *to = f(*to, from[i]);
+      }
+    } else {
+      for (int64_t i = 0; i < n; i++) {
+        int64_t k = wrap(at(index + i * s[2]), p.size);
+        if (!mine(k)) continue;
+        T* to = reinterpret_cast<T*>(x + i * s[1] + k * p.step);
+        *to = f(*to, *reinterpret_cast<const T*>(v + i * s[0]));
+      }
+    }
   });
+}
+
+template <class T, class F>
+MT_INLINE void write_typed(const IndexLoop& p, const F& f) {
+  partition(p, [&](const ElementIter& it, int64_t lo, int64_t hi) {
+    if (lo == 0 && hi == p.size && p.skip < 0)
+      write_part<T>(p, it, [](int64_t) { return true; }, f);
+    else write_part<T>(p, it, [&](int64_t k) { return k >= lo && k < hi && k != p.skip; }, f);
+  });
+}
+
+template <class T>
+void set_typed(const IndexLoop& p) {
+  write_typed<T>(p, [](T, T v) { return v; });
 }
 
 template <IndexReduce op, class T>
@@ -131,35 +202,7 @@ MT_INLINE T combine(T a, T b) {
 
 template <IndexReduce op, class T>
 void reduce_typed(const IndexLoop& p) {
-  partition(p, [&p](const ElementIter& it, int64_t lo, int64_t hi) {
-    walk(it, 0, it.numel, [&](char* const* data, const int64_t* s, int64_t n) {
-      const char *v = data[0], *index = data[2];
-      char* x = data[1];
-      if (s[2] == 0) {
-        int64_t k = wrap(at(index), p.size);
-        if (k < lo || k >= hi || k == p.skip) return;
-        x += k * p.step;
-        if (s[0] == sizeof(T) && s[1] == sizeof(T)) {
-          T* to = reinterpret_cast<T*>(x);
-          const T* from = reinterpret_cast<const T*>(v);
-#pragma GCC ivdep
-          for (int64_t i = 0; i < n; i++) to[i] = combine<op, T>(to[i], from[i]);
-        } else {
-          for (int64_t i = 0; i < n; i++) {
-            T* to = reinterpret_cast<T*>(x + i * s[1]);
-            *to = combine<op, T>(*to, *reinterpret_cast<const T*>(v + i * s[0]));
-          }
-        }
-      } else {
-        for (int64_t i = 0; i < n; i++) {
-          int64_t k = wrap(at(index + i * s[2]), p.size);
-          if (k < lo || k >= hi || k == p.skip) continue;
-          T* to = reinterpret_cast<T*>(x + i * s[1] + k * p.step);
-          *to = combine<op, T>(*to, *reinterpret_cast<const T*>(v + i * s[0]));
-        }
-      }
-    });
-  });
+  write_typed<T>(p, [](T a, T b) { return combine<op, T>(a, b); });
 }
 
 template <class T>
@@ -180,23 +223,7 @@ void reduce_op(IndexReduce op, const IndexLoop& p) {
 
 void index_check(const ElementIter& it, int64_t low, int64_t high, int64_t* found) {
   run_elementwise(it, [=](char* const* data, const int64_t* s, int64_t n) {
-    uint64_t range = uint64_t(high) - uint64_t(low);
-    int64_t bad = 0;
-    if (s[0] == 8) {
-      const int64_t* k = reinterpret_cast<const int64_t*>(data[0]);
-      for (int64_t i = 0; i < n; i++) bad |= int64_t(uint64_t(k[i]) - uint64_t(low) >= range);
-    } else {
-      for (int64_t i = 0; i < n; i++)
-        bad |= int64_t(uint64_t(at(data[0] + i * s[0])) - uint64_t(low) >= range);
-    }
-    if (MT_LIKELY(!bad)) return;
-    for (int64_t i = 0; i < n; i++) {
-      int64_t k = at(data[0] + i * s[0]);
-      if (uint64_t(k) - uint64_t(low) < range) continue;
-      __atomic_store_n(&found[1], k, __ATOMIC_RELAXED);
-      __atomic_store_n(&found[0], int64_t(1), __ATOMIC_RELAXED);
-      return;
-    }
+    in_range(data[0], s[0], n, low, high, found);
   });
 }
 

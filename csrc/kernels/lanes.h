@@ -31,14 +31,43 @@ MT_INLINE void store_lanes(T* p, lanes_t<T> v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
-// The lanes combined pairwise by f.
+// Integers of a lane's size: the type of comparisons and shuffle masks.
+template <int size>
+struct Int;
+template <>
+struct Int<4> {
+  using type = int32_t;
+};
+template <>
+struct Int<8> {
+  using type = int64_t;
+};
+template <class T>
+using int_lanes_t = lanes_t<typename Int<sizeof(T)>::type>;
+
+// Lane j takes lane j + w, or j + w - count beyond the end.
+template <class T, int w>
+MT_INLINE lanes_t<T> rotate_lanes(lanes_t<T> v) {
+  constexpr int L = Lanes<T>::count;
+  if constexpr (L == 16)
+    return __builtin_shuffle(v, int_lanes_t<T>{w, w + 1, w + 2, w + 3, w + 4, w + 5, w + 6, w + 7, w + 8,
+                                               w + 9, w + 10, w + 11, w + 12, w + 13, w + 14, w + 15});
+  if constexpr (L == 8)
+    return __builtin_shuffle(v, int_lanes_t<T>{w, w + 1, w + 2, w + 3, w + 4, w + 5, w + 6, w + 7});
+  if constexpr (L == 4) return __builtin_shuffle(v, int_lanes_t<T>{w, w + 1, w + 2, w + 3});
+  if constexpr (L == 2) return __builtin_shuffle(v, int_lanes_t<T>{w, w + 1});
+  return v;
+}
+
+// The lanes combined pairwise by f, which takes vectors.
 template <class T, class F>
 MT_INLINE T fold_lanes(lanes_t<T> v, const F& f) {
-  T t[Lanes<T>::count];
-  __builtin_memcpy(t, &v, sizeof v);
-  for (int w = Lanes<T>::count / 2; w > 0; w /= 2)
-    for (int j = 0; j < w; j++) t[j] = f(t[j], t[j + w]);
-  return t[0];
+  constexpr int L = Lanes<T>::count;
+  if constexpr (L > 8) v = f(v, rotate_lanes<T, 8>(v));
+  if constexpr (L > 4) v = f(v, rotate_lanes<T, 4>(v));
+  if constexpr (L > 2) v = f(v, rotate_lanes<T, 2>(v));
+  if constexpr (L > 1) v = f(v, rotate_lanes<T, 1>(v));
+  return v[0];
 }
 
 }  // namespace mt::cpu::MT_ISA

@@ -84,9 +84,11 @@ void backward_rows(const LayerNormArgs& a, int64_t begin, int64_t end, const T* 
     const Vec<T> c1 = set(kCentre ? T(sum_lanes<T>(g_sum[0] + g_sum[1]) / T(n)) : T(0));
     const Vec<T> c2 = set(T(sum_lanes<T>(gx_sum[0] + gx_sum[1]) / T(n)));
     T* out = dx + row * n;
+    // A row of one value does not depend on it; rounding errors must not be scaled up.
+    const Vec<T> scale = kCentre && n == 1 ? Vec<T>{} : rv;
     for_vectors<T>(n, [&](int64_t i, auto io) {
       Vec<T> xh = (io.get(x + i) - mv) * rv, wg = io.get(g + i) * io.get(w + i);
-      io.put(out + i, (wg - c1 - xh * c2) * rv);
+      io.put(out + i, (wg - c1 - xh * c2) * scale);
     });
   }
 }

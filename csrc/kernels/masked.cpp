@@ -18,11 +18,15 @@ void fill_typed(const ElementIter& it, const void* value) {
       const T* x = reinterpret_cast<const T*>(data[1]);
       const uint8_t* mask = reinterpret_cast<const uint8_t*>(data[2]);
 #pragma GCC ivdep
-      for (int64_t i = 0; i < n; i++) y[i] = mask[i] ? v : x[i];
+      for (int64_t i = 0; i < n; i++) {
+        T chosen = T(-T(mask[i]));  // all bits or none: a branch would cost more and not vectorise
+        y[i] = T((v & chosen) | (x[i] & ~chosen));
+      }
     } else {
       for (int64_t i = 0; i < n; i++) {
+        T chosen = T(-T(*reinterpret_cast<const uint8_t*>(data[2] + i * s[2])));
         T x = *reinterpret_cast<const T*>(data[1] + i * s[1]);
-        *reinterpret_cast<T*>(data[0] + i * s[0]) = data[2][i * s[2]] ? v : x;
+        *reinterpret_cast<T*>(data[0] + i * s[0]) = T((v & chosen) | (x & ~chosen));
       }
     }
   });
@@ -109,15 +113,19 @@ void mask_places(const bool* mask, int64_t n, int64_t chunk, const int64_t* star
       }
       return;
     }
-    for (int64_t i = begin; first < last; i++) {
-      if (!mask[i]) continue;
-      int64_t rest = i;
-      for (int d = ndim - 1; d > 0; d--) {
-        out[first * row + d * col] = rest % sizes[d];
-        rest /= sizes[d];
+    // Row by row: the coordinates before the last one are the same for all of it.
+    int64_t cols = sizes[ndim - 1], i = begin;
+    while (first < last) {
+      int64_t lead[kMaxIterDims], rest = i / cols, j = i - rest * cols;
+      for (int d = ndim - 2; d >= 0; d--) {
+        lead[d] = d ? rest % sizes[d] : rest;
+        rest = d ? rest / sizes[d] : 0;
       }
-      out[first * row] = rest;
-      first++;
+      for (; j < cols && first < last; j++, i++) {
+        for (int d = 0; d < ndim - 1; d++) out[first * row + d * col] = lead[d];
+        out[first * row + (ndim - 1) * col] = j;
+        first += mask[i];
+      }
     }
   });
 }

@@ -1,4 +1,4 @@
-// y = sum(f(x)): blocks of 1024 elements are summed in four vectors of the compute type and added
+// y = sum(f(x)): blocks of 2048 elements are summed in eight vectors of the compute type and added
 // up in float64, so that the error of a long float32 sum does not grow with its length. One read of
 // x; the arithmetic hides behind it.
 #include "ops/reduce.h"
@@ -10,7 +10,7 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
-constexpr int64_t kBlock = 1024;
+constexpr int64_t kBlock = 2048;
 
 // Sum of f over n <= kBlock elements; f takes a vector or a number.
 template <class T, class F>
@@ -20,15 +20,20 @@ MT_INLINE T sum_block(const T* p, int64_t n, const F& f) {
   int64_t i = 0;
   T total = 0;
   if (n >= L) {
-    V a0{}, a1{}, a2{}, a3{};
-    for (; i + 4 * L <= n; i += 4 * L) {
-      a0 += f(load_lanes(p + i));
-      a1 += f(load_lanes(p + i + L));
-      a2 += f(load_lanes(p + i + 2 * L));
-      a3 += f(load_lanes(p + i + 3 * L));
+    V a[8] = {};
+    for (; i + 8 * L <= n; i += 8 * L) {
+      a[0] += f(load_lanes(p + i));
+      a[1] += f(load_lanes(p + i + L));
+      a[2] += f(load_lanes(p + i + 2 * L));
+      a[3] += f(load_lanes(p + i + 3 * L));
+      a[4] += f(load_lanes(p + i + 4 * L));
+      a[5] += f(load_lanes(p + i + 5 * L));
+      a[6] += f(load_lanes(p + i + 6 * L));
+      a[7] += f(load_lanes(p + i + 7 * L));
     }
-    for (; i + L <= n; i += L) a0 += f(load_lanes(p + i));
-    total = fold_lanes<T>((a0 + a1) + (a2 + a3), [](T a, T b) { return a + b; });
+    for (; i + L <= n; i += L) a[0] += f(load_lanes(p + i));
+    const V sum = ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]));
+    total = fold_lanes<T>(sum, [](V u, V v) { return u + v; });
   }
   for (; i < n; i++) total += f(p[i]);
   return total;
@@ -155,62 +160,38 @@ struct Prod {
   void store(char* y, Total t) const { *reinterpret_cast<S*>(y) = store_as<S>(t); }
 };
 
-// Elements as bits: x is nonzero where x & mask is (the mask leaves out the sign of a float's
-// zero).
-template <LogicOp op, class Bits>
+// Counts the nonzero elements, or the zeros for `all`. Elements as bits: x is nonzero where x &
+// mask is (the mask leaves out the sign of a float's zero).
+template <class Bits>
 struct Logic {
   using S = Bits;
-  static constexpr bool counts = op == LogicOp::count_nonzero;
   using Lane = int64_t;
   using Total = int64_t;
   using Param = NoParam;
   static constexpr int kFlush = 1 << 30;
+  LogicOp op;
   Bits mask;
-  Total start() const { return op == LogicOp::all; }
-  Lane lane() const { return op == LogicOp::all; }
-  MT_INLINE Lane map(S x, Param) const { return Bits(x & mask) != 0; }
-  MT_INLINE Lane join(Lane a, Lane b) const {
-    return counts ? a + b : op == LogicOp::any ? (a | b) : (a & b);
-  }
-  MT_INLINE Total add(Total a, Lane b) const { return join(a, b); }
-  Total combine(Total a, Total b) const { return join(a, b); }
+  Total start() const { return 0; }
+  Lane lane() const { return 0; }
+  MT_INLINE Lane map(S x, Param) const { return (Bits(x & mask) == 0) == (op == LogicOp::all); }
+  MT_INLINE Lane join(Lane a, Lane b) const { return a + b; }
+  MT_INLINE Total add(Total a, Lane b) const { return a + b; }
+  Total combine(Total a, Total b) const { return a + b; }
   void row(Total& total, const S* p, int64_t n, Param) const {
+    const bool zeros = op == LogicOp::all;
     for (int64_t i = 0; i < n; i += 4096) {
+      if (total > 0 && op != LogicOp::count_nonzero) return;
       const int64_t m = n - i < 4096 ? n - i : 4096;
-      if constexpr (counts) {
-        uint32_t c = 0;
-        for (int64_t j = 0; j < m; j++) c += Bits(p[i + j] & mask) != 0;
-        total += c;
-      } else if constexpr (op == LogicOp::any) {
-        if (total) return;
-        Bits seen = 0;
-        for (int64_t j = 0; j < m; j++) seen |= Bits(p[i + j] & mask);
-        total = seen != 0;
-      } else {
-        if (!total) return;
-        uint8_t zero = 0;
-        for (int64_t j = 0; j < m; j++) zero |= Bits(p[i + j] & mask) == 0;
-        total = zero == 0;
-      }
+      uint32_t count = 0;
+      for (int64_t j = 0; j < m; j++) count += Bits(p[i + j] & mask) == 0;
+      total += zeros ? count : m - count;
     }
   }
   void store(char* y, Total t) const {
-    if constexpr (counts) *reinterpret_cast<int64_t*>(y) = t;
-    else *reinterpret_cast<bool*>(y) = t != 0;
+    if (op == LogicOp::count_nonzero) *reinterpret_cast<int64_t*>(y) = t;
+    else *reinterpret_cast<bool*>(y) = (t > 0) == (op == LogicOp::any);
   }
 };
-
-template <class Bits>
-void logic(LogicOp op, Bits mask, const ElementIter& kept, const ElementIter& reduced) {
-  switch (op) {
-    case LogicOp::any:
-      return reduce(Logic<LogicOp::any, Bits>{mask}, kept, reduced);
-    case LogicOp::all:
-      return reduce(Logic<LogicOp::all, Bits>{mask}, kept, reduced);
-    case LogicOp::count_nonzero:
-      return reduce(Logic<LogicOp::count_nonzero, Bits>{mask}, kept, reduced);
-  }
-}
 
 }  // namespace
 
@@ -239,13 +220,13 @@ void reduce_logic(LogicOp op, DType dtype, const ElementIter& kept, const Elemen
   const bool floating = is_floating(dtype);
   switch (itemsize(dtype)) {
     case 1:
-      return logic<uint8_t>(op, 0xff, kept, reduced);
+      return reduce(Logic<uint8_t>{op, 0xff}, kept, reduced);
     case 2:
-      return logic<uint16_t>(op, floating ? 0x7fff : 0xffff, kept, reduced);
+      return reduce(Logic<uint16_t>{op, uint16_t(floating ? 0x7fff : 0xffff)}, kept, reduced);
     case 4:
-      return logic<uint32_t>(op, floating ? 0x7fffffffu : ~0u, kept, reduced);
+      return reduce(Logic<uint32_t>{op, floating ? ~0u >> 1 : ~0u}, kept, reduced);
     default:
-      return logic<uint64_t>(op, floating ? ~0ull >> 1 : ~0ull, kept, reduced);
+      return reduce(Logic<uint64_t>{op, floating ? ~0ull >> 1 : ~0ull}, kept, reduced);
   }
 }
 

@@ -1,16 +1,16 @@
-// Running results are a chain of dependent operations, so several chains advance together: along
-// the last dim kChains rows (or pieces of one long row, whose totals are formed first), along
-// another dim a tile of columns. float32 accumulates in float64. One read and one write per
-// element.
+// A vector's running result takes log2(lanes) shifted steps, after which only one operation per
+// vector depends on the vector before. One long row is cut into pieces whose totals are formed
+// first. Along another dim than the last a tile of columns advances row by row. Floats accumulate
+// in float64. One read and one write per element.
 #include "ops/scan.h"
 
 #include "kernels/elementwise.h"
+#include "kernels/lanes.h"
 #include "kernels/math.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
 
-constexpr int64_t kChains = 8;
 constexpr int64_t kPieces = 64;      // of one long row, at most
 constexpr int64_t kPiece = 1 << 14;  // elements, at least
 constexpr int64_t kTile = 256;
@@ -29,11 +29,11 @@ struct Accumulator<double> {
 };
 template <>
 struct Accumulator<float16> {
-  using type = float;
+  using type = double;
 };
 template <>
 struct Accumulator<bfloat16> {
-  using type = float;
+  using type = double;
 };
 template <class S>
 struct Result {
@@ -79,92 +79,136 @@ struct Combine {
   }
 };
 
-// Chains c < count run over n elements each, `step` apart, from x[c] to y[c], starting from acc[c].
-template <ScanOp op, class S, class D, class A>
-MT_INLINE void run_chains(const S* const* x, D* const* y, A* acc, int64_t count, int64_t n,
-                          int64_t step) {
-  using C = Combine<op, A>;
-  if (count == kChains) {
-    A a[kChains];
-    for (int64_t c = 0; c < kChains; c++) a[c] = acc[c];
-    for (int64_t i = 0; i < n; i++) {
-      for (int64_t c = 0; c < kChains; c++) {
-        a[c] = C::join(a[c], A(load<S>(x[c][i * step])));
-        y[c][i * step] = store_as<D>(a[c]);
-      }
-    }
-    return;
-  }
-  for (int64_t c = 0; c < count; c++) {
-    A a = acc[c];
-    for (int64_t i = 0; i < n; i++) {
-      a = C::join(a, A(load<S>(x[c][i * step])));
-      y[c][i * step] = store_as<D>(a);
-    }
+template <class S, class A>
+MT_INLINE lanes_t<A> load_wide(const S* p) {
+  lanes_t<A> v{};
+  for (int j = 0; j < Lanes<A>::count; j++) v[j] = A(load<S>(p[j]));
+  return v;
+}
+template <>
+MT_INLINE lanes_t<double> load_wide<float, double>(const float* p) {
+  typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
+  Half h;
+  __builtin_memcpy(&h, p, sizeof h);
+  return __builtin_convertvector(h, lanes_t<double>);
+}
+template <>
+MT_INLINE lanes_t<double> load_wide<double, double>(const double* p) {
+  return load_lanes(p);
+}
+template <>
+MT_INLINE lanes_t<int64_t> load_wide<int64_t, int64_t>(const int64_t* p) {
+  return load_lanes(p);
+}
+
+template <class D, class A>
+MT_INLINE void store_narrow(D* p, lanes_t<A> v) {
+  if constexpr (__is_same(D, A)) {
+    store_lanes(p, v);
+  } else if constexpr (__is_same(D, float)) {
+    typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
+    const Half h = __builtin_convertvector(v, Half);
+    __builtin_memcpy(p, &h, sizeof h);
+  } else {
+    for (int j = 0; j < Lanes<A>::count; j++) p[j] = store_as<D>(v[j]);
   }
 }
 
-template <ScanOp op, class S, class D, class A>
-void scan_rows(bool reverse, const S* x, D* y, int64_t outer, int64_t n) {
+// Lane j joined with the lanes before it (after it where `reverse`).
+template <ScanOp op, bool reverse, class A>
+MT_INLINE lanes_t<A> scan_lanes(lanes_t<A> v) {
+  using V = lanes_t<A>;
+  constexpr int L = Lanes<A>::count;
+  const V identity = V{} + (op == ScanOp::sum ? A(0) : A(1));
+#pragma GCC unroll 4
+  for (int w = 1; w < L; w *= 2) {
+    int_lanes_t<A> from{};
+#pragma GCC unroll 8
+    for (int j = 0; j < L; j++) {
+      const int k = reverse ? j + w : j - w;
+      from[j] = k >= 0 && k < L ? k : L + j;
+    }
+    const V shifted = __builtin_shuffle(v, identity, from);
+    if constexpr (op == ScanOp::sum) v = v + shifted;
+    else v = v * shifted;
+  }
+  return v;
+}
+
+// n elements from x, or the n elements before x + n in the other direction; `a` is what came
+// before.
+template <ScanOp op, bool reverse, class S, class D, class A>
+MT_INLINE void scan_run(const S* x, D* y, int64_t n, A a) {
   using C = Combine<op, A>;
-  const int64_t step = reverse ? -1 : 1, first = reverse ? n - 1 : 0;
-  const bool pieces = outer < kChains && n >= 2 * kPiece;
-  if (!pieces) {
-    const int64_t groups = ceil_div(outer, kChains);
-    parallel_for(groups, ceil_div(kGrain, n * kChains), [&](int64_t begin, int64_t end) {
-      for (int64_t g = begin; g < end; g++) {
-        const int64_t row = g * kChains, count = outer - row < kChains ? outer - row : kChains;
-        const S* from[kChains];
-        D* to[kChains];
-        A acc[kChains];
-        for (int64_t c = 0; c < count; c++) {
-          from[c] = x + (row + c) * n + first;
-          to[c] = y + (row + c) * n + first;
-          acc[c] = C::identity();
-        }
-        run_chains<op>(from, to, acc, count, n, step);
+  constexpr int64_t L = Lanes<A>::count;
+  int64_t i = 0;
+  if constexpr (op != ScanOp::logsumexp && L > 1) {
+    using V = lanes_t<A>;
+    const int_lanes_t<A> last = int_lanes_t<A>{} + (reverse ? 0 : L - 1);
+    V before = V{} + a;
+    for (; i + L <= n; i += L) {
+      const int64_t at = reverse ? n - i - L : i;
+      const V v = scan_lanes<op, reverse, A>(load_wide<S, A>(x + at));
+      const V total = __builtin_shuffle(v, last);
+      if constexpr (op == ScanOp::sum) {
+        store_narrow<D, A>(y + at, before + v);
+        before = before + total;
+      } else {
+        store_narrow<D, A>(y + at, before * v);
+        before = before * total;
       }
+    }
+    a = before[0];
+  }
+  for (; i < n; i++) {
+    const int64_t at = reverse ? n - 1 - i : i;
+    a = C::join(a, A(load<S>(x[at])));
+    y[at] = store_as<D>(a);
+  }
+}
+
+template <ScanOp op, bool reverse, class S, class D, class A>
+void scan_rows(const S* x, D* y, int64_t outer, int64_t n) {
+  using C = Combine<op, A>;
+  if (outer >= 8 || n < 2 * kPiece) {
+    parallel_for(outer, ceil_div(kGrain, n), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r++)
+        scan_run<op, reverse>(x + r * n, y + r * n, n, C::identity());
     });
     return;
   }
   int64_t length = ceil_div(n, kPieces);
   if (length < kPiece) length = kPiece;
-  const int64_t count = ceil_div(n, length), groups = ceil_div(count, kChains);
+  const int64_t count = ceil_div(n, length);
+  // Piece p in the direction of the scan; the last one may be shorter.
+  auto place = [&](int64_t p, int64_t* size) {
+    const int64_t begin = p * length, end = begin + length < n ? begin + length : n;
+    *size = end - begin;
+    return reverse ? n - end : begin;
+  };
   for (int64_t row = 0; row < outer; row++) {
-    const S* xr = x + row * n + first;
-    D* yr = y + row * n + first;
     A start[kPieces + 1];
     start[0] = C::identity();
     parallel_for(count - 1, 1, [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; p++) {
-        A lanes[kChains];
-        for (int64_t c = 0; c < kChains; c++) lanes[c] = C::identity();
-        const S* from = xr + p * length * step;
+        int64_t size;
+        const S* from = x + row * n + place(p, &size);
+        A lanes[16];
+        for (int64_t c = 0; c < 16; c++) lanes[c] = C::identity();
         int64_t i = 0;
-        for (; i + kChains <= length; i += kChains)
-          for (int64_t c = 0; c < kChains; c++)
-            lanes[c] = C::join(lanes[c], A(load<S>(from[(i + c) * step])));
-        for (; i < length; i++) lanes[0] = C::join(lanes[0], A(load<S>(from[i * step])));
-        for (int64_t c = 1; c < kChains; c++) lanes[0] = C::join(lanes[0], lanes[c]);
+        for (; i + 16 <= size; i += 16)
+          for (int64_t c = 0; c < 16; c++) lanes[c] = C::join(lanes[c], A(load<S>(from[i + c])));
+        for (; i < size; i++) lanes[0] = C::join(lanes[0], A(load<S>(from[i])));
+        for (int64_t c = 1; c < 16; c++) lanes[0] = C::join(lanes[0], lanes[c]);
         start[p + 1] = lanes[0];
       }
     });
     for (int64_t p = 1; p < count; p++) start[p] = C::join(start[p - 1], start[p]);
-    parallel_for(groups, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t g = begin; g < end; g++) {
-        const int64_t p = g * kChains, chains = count - p < kChains ? count - p : kChains;
-        const bool ragged = p + chains == count;  // the last piece may be shorter
-        const S* from[kChains];
-        D* to[kChains];
-        for (int64_t c = 0; c < chains; c++) {
-          from[c] = xr + (p + c) * length * step;
-          to[c] = yr + (p + c) * length * step;
-        }
-        const int64_t full = ragged ? chains - 1 : chains;
-        run_chains<op>(from, to, start + p, full, length, step);
-        if (ragged)
-          run_chains<op>(from + full, to + full, start + p + full, 1, n - (count - 1) * length,
-                         step);
+    parallel_for(count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; p++) {
+        int64_t size;
+        const int64_t at = row * n + place(p, &size);
+        scan_run<op, reverse>(x + at, y + at, size, start[p]);
       }
     });
   }
@@ -199,7 +243,8 @@ void scan_typed(bool reverse, const void* x, void* y, int64_t outer, int64_t n, 
   using A = typename Accumulator<S>::type;
   const S* from = static_cast<const S*>(x);
   D* to = static_cast<D*>(y);
-  if (inner == 1) scan_rows<op, S, D, A>(reverse, from, to, outer, n);
+  if (inner == 1 && reverse) scan_rows<op, true, S, D, A>(from, to, outer, n);
+  else if (inner == 1) scan_rows<op, false, S, D, A>(from, to, outer, n);
   else scan_columns<op, S, D, A>(reverse, from, to, outer, n, inner);
 }
 
@@ -209,6 +254,24 @@ void extremum_typed(const void* x, void* values, int64_t* indices, int64_t outer
   using T = compute_t<S>;
   const S* from = static_cast<const S*>(x);
   S* to = static_cast<S*>(values);
+  if (inner == 1) {
+    parallel_for(outer, ceil_div(kGrain, n), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r++) {
+        T best = load<S>(from[r * n]);
+        int64_t place = 0;
+        for (int64_t i = 0; i < n; i++) {
+          const T v = load<S>(from[r * n + i]);
+          if (v != v || (largest ? v >= best : v <= best)) {
+            best = v;
+            place = i;
+          }
+          to[r * n + i] = store_as<S>(best);
+          indices[r * n + i] = place;
+        }
+      }
+    });
+    return;
+  }
   const int64_t width = inner < kTile ? inner : kTile, tiles = ceil_div(inner, width);
   parallel_for(outer * tiles, ceil_div(kGrain, n * width), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; t++) {

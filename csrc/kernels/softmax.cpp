@@ -4,14 +4,13 @@
 #include "ops/softmax.h"
 
 #include "kernels/elementwise.h"
+#include "kernels/exp_down.h"
 #include "kernels/lanes.h"
 #include "kernels/math.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
 
-constexpr int64_t kShort = 256;          // rows up to this length go through a padded buffer
-constexpr int64_t kPad = 16;             // a multiple of every vector's length
 constexpr int64_t kMaxTile = 256;        // columns
 constexpr int64_t kTileBytes = 1 << 18;  // of x in one tile
 
@@ -20,110 +19,88 @@ MT_INLINE T infinity() {
   return T(__builtin_inf());
 }
 
+// The n < L last elements, filled up with -inf, which adds nothing.
+template <class T>
+MT_INLINE lanes_t<T> load_tail(const T* x, int64_t n) {
+  lanes_t<T> v = lanes_t<T>{} - infinity<T>();
+  __builtin_memcpy(&v, x, size_t(n) * sizeof(T));
+  return v;
+}
+
+template <class T>
+MT_INLINE void store_tail(T* y, lanes_t<T> v, int64_t n) {
+  T part[Lanes<T>::count];
+  __builtin_memcpy(part, &v, sizeof part);
+  for (int64_t j = 0; j < n; j++) y[j] = part[j];
+}
+
 template <class T>
 MT_INLINE T row_max(const T* x, int64_t n) {
   constexpr int64_t L = Lanes<T>::count;
   using V = lanes_t<T>;
-  const auto larger = [](auto a, auto b) { return a > b ? a : b; };
-  T best = -infinity<T>();
+  const auto larger = [](V a, V b) { return a > b ? a : b; };
+  V a0 = V{} - infinity<T>(), a1 = a0, a2 = a0, a3 = a0;
   int64_t i = 0;
-  if (n >= L) {
-    V a0 = V{} + best, a1 = a0, a2 = a0, a3 = a0;
-    for (; i + 4 * L <= n; i += 4 * L) {
-      a0 = larger(load_lanes(x + i), a0);
-      a1 = larger(load_lanes(x + i + L), a1);
-      a2 = larger(load_lanes(x + i + 2 * L), a2);
-      a3 = larger(load_lanes(x + i + 3 * L), a3);
-    }
-    for (; i + L <= n; i += L) a0 = larger(load_lanes(x + i), a0);
-    best = fold_lanes<T>(larger(larger(a0, a1), larger(a2, a3)), larger);
+  for (; i + 4 * L <= n; i += 4 * L) {
+    a0 = larger(load_lanes(x + i), a0);
+    a1 = larger(load_lanes(x + i + L), a1);
+    a2 = larger(load_lanes(x + i + 2 * L), a2);
+    a3 = larger(load_lanes(x + i + 3 * L), a3);
   }
-  for (; i < n; i++) best = larger(x[i], best);
-  return best;
+  for (; i + L <= n; i += L) a0 = larger(load_lanes(x + i), a0);
+  if (i < n) a1 = larger(load_tail(x + i, n - i), a1);
+  return fold_lanes<T>(larger(larger(a0, a1), larger(a2, a3)), larger);
 }
 
-// The sum of f(i) over vectors and numbers: f(i, V) and f(i, T) load at i.
-template <class T, class F>
-MT_INLINE T row_sum(int64_t n, const F& f) {
+// Sum of exp(x - top), which is stored in y where `keep`.
+template <bool keep, class T>
+MT_INLINE T row_exp(const T* x, T* y, int64_t n, T top) {
   constexpr int64_t L = Lanes<T>::count;
   using V = lanes_t<T>;
-  T total = 0;
+  V s0{}, s1{};
   int64_t i = 0;
-  if (n >= L) {
-    V a0{}, a1{}, a2{}, a3{};
-    for (; i + 4 * L <= n; i += 4 * L) {
-      a0 += f(i, V{});
-      a1 += f(i + L, V{});
-      a2 += f(i + 2 * L, V{});
-      a3 += f(i + 3 * L, V{});
+  for (; i + 2 * L <= n; i += 2 * L) {
+    const V e0 = exp_down(load_lanes(x + i) - top), e1 = exp_down(load_lanes(x + i + L) - top);
+    if constexpr (keep) {
+      store_lanes(y + i, e0);
+      store_lanes(y + i + L, e1);
     }
-    for (; i + L <= n; i += L) a0 += f(i, V{});
-    total = fold_lanes<T>((a0 + a1) + (a2 + a3), [](T a, T b) { return a + b; });
+    s0 += e0;
+    s1 += e1;
   }
-  for (; i < n; i++) total += f(i, T(0));
-  return total;
-}
-
-template <class T>
-MT_INLINE T load_like(const T* p, T) {
-  return *p;
-}
-template <class T>
-MT_INLINE lanes_t<T> load_like(const T* p, lanes_t<T>) {
-  return load_lanes(p);
-}
-
-template <class T>
-MT_INLINE T sum_of(const T* p, int64_t n) {
-  return row_sum<T>(n, [p](int64_t i, auto kind) { return load_like<T>(p + i, kind); });
+  if (i + L <= n) {
+    const V e = exp_down(load_lanes(x + i) - top);
+    if constexpr (keep) store_lanes(y + i, e);
+    s0 += e;
+    i += L;
+  }
+  if (i < n) {
+    const V e = exp_down(load_tail(x + i, n - i) - top);
+    if constexpr (keep) store_tail(y + i, e, n - i);
+    s1 += e;
+  }
+  return fold_lanes<T>(s0 + s1, [](V a, V b) { return a + b; });
 }
 
 // Where every element is -inf, or one is inf, x - max is NaN and so is the result, as it should be.
 template <bool log, class T>
 MT_INLINE void softmax_row(const T* x, T* y, int64_t n) {
   const T top = row_max(x, n);
+  const T sum = row_exp<!log>(x, y, n, top);
   if constexpr (log) {
-    T sum = 0, block[1024];
-    for (int64_t i = 0; i < n; i += 1024) {
-      const int64_t m = n - i < 1024 ? n - i : 1024;
-#pragma GCC ivdep
-      for (int64_t j = 0; j < m; j++) block[j] = fn::exp(x[i + j] - top);
-      sum += sum_of(block, m);
-    }
     const T log_sum = fn::log(sum);
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) y[i] = x[i] - top - log_sum;
   } else {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; i++) y[i] = fn::exp(x[i] - top);
-    const T scale = T(1) / sum_of(y, n);
+    const T scale = T(1) / sum;
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) y[i] *= scale;
   }
 }
 
-// Vectors only: the row is padded with -inf, which adds nothing.
-template <bool log, class T>
-MT_INLINE void softmax_short_row(const T* x, T* y, int64_t n) {
-  T a[kShort], e[kShort];
-  const int64_t full = (n + kPad - 1) / kPad * kPad;
-  for (int64_t i = full - kPad; i < full; i++) a[i] = -infinity<T>();
-  __builtin_memcpy(a, x, size_t(n) * sizeof(T));
-  T top = row_max(a, full);
-  for (int64_t i = 0; i < full; i += kPad)
-#pragma GCC ivdep
-    for (int64_t j = i; j < i + kPad; j++) e[j] = fn::exp(a[j] - top);
-  const T sum = sum_of(e, full);
-  const T scale = T(1) / sum, log_sum = log ? fn::log(sum) : T(0);
-  for (int64_t i = 0; i < full; i += kPad)
-#pragma GCC ivdep
-    for (int64_t j = i; j < i + kPad; j++) e[j] = log ? a[j] - top - log_sum : e[j] * scale;
-  __builtin_memcpy(y, e, size_t(n) * sizeof(T));
-}
-
 int64_t tile_width(int64_t n, int64_t inner, int64_t size) {
-  int64_t w = kTileBytes / (n * size) / kPad * kPad;
-  w = w < 2 * kPad ? 2 * kPad : w > kMaxTile ? kMaxTile : w;
+  int64_t w = kTileBytes / (n * size) / 16 * 16;
+  w = w < 32 ? 32 : w > kMaxTile ? kMaxTile : w;
   return w < inner ? w : inner;
 }
 
@@ -142,7 +119,7 @@ MT_INLINE void softmax_tile(const T* x, T* y, int64_t n, int64_t inner, int64_t 
     T* out = y + i * inner;
 #pragma GCC ivdep
     for (int64_t j = 0; j < w; j++) {
-      const T e = fn::exp(row[j] - top[j]);
+      const T e = exp_down(row[j] - top[j]);
       if constexpr (!log) out[j] = e;
       sum[j] += e;
     }
@@ -161,8 +138,7 @@ void forward(const T* x, T* y, int64_t outer, int64_t n, int64_t inner) {
   if (inner == 1) {
     parallel_for(outer, ceil_div(kGrain / 4, n), [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; r++) {
-        if (n <= kShort) softmax_short_row<log>(x + r * n, y + r * n, n);
-        else softmax_row<log>(x + r * n, y + r * n, n);
+        softmax_row<log>(x + r * n, y + r * n, n);
       }
     });
     return;
@@ -178,12 +154,20 @@ void forward(const T* x, T* y, int64_t outer, int64_t n, int64_t inner) {
 
 template <bool log, class T>
 MT_INLINE void backward_row(const T* dy, const T* y, T* dx, int64_t n) {
-  const T dot = row_sum<T>(n, [=](int64_t i, auto kind) {
-    if constexpr (log) return load_like<T>(dy + i, kind);
-    return load_like<T>(dy + i, kind) * load_like<T>(y + i, kind);
-  });
+  constexpr int64_t L = Lanes<T>::count;
+  using V = lanes_t<T>;
+  V a0{}, a1{};
+  T dot = 0;
+  const auto term = [](auto g, auto v) { return log ? g : g * v; };
+  int64_t j = 0;
+  for (; j + 2 * L <= n; j += 2 * L) {
+    a0 += term(load_lanes(dy + j), load_lanes(y + j));
+    a1 += term(load_lanes(dy + j + L), load_lanes(y + j + L));
+  }
+  for (; j < n; j++) dot += term(dy[j], y[j]);
+  dot += fold_lanes<T>(a0 + a1, [](V u, V v) { return u + v; });
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; i++) dx[i] = log ? dy[i] - fn::exp(y[i]) * dot : y[i] * (dy[i] - dot);
+  for (int64_t i = 0; i < n; i++) dx[i] = log ? dy[i] - exp_down(y[i]) * dot : y[i] * (dy[i] - dot);
 }
 
 template <bool log, class T>
@@ -200,7 +184,7 @@ MT_INLINE void backward_tile(const T* dy, const T* y, T* dx, int64_t n, int64_t 
     T* out = dx + i * inner;
 #pragma GCC ivdep
     for (int64_t j = 0; j < w; j++)
-      out[j] = log ? g[j] - fn::exp(v[j]) * dot[j] : v[j] * (g[j] - dot[j]);
+      out[j] = log ? g[j] - exp_down(v[j]) * dot[j] : v[j] * (g[j] - dot[j]);
   }
 }
 

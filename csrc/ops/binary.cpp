@@ -33,15 +33,16 @@ struct Pair {
 
   Pair(const Operand& a, const Operand& b, DType dtype, const char* name)
       : x(a.tensor), y(b.tensor), compute(compute_dtype(dtype)) {
+    MT_CHECK_TYPE(x || y, name, "(): expected at least one Tensor, got two numbers");
     if (!x) x_value = value_of(a.scalar, compute);
     if (!y) y_value = value_of(b.scalar, compute);
     if (x && y) {
       check_same_device(*x, *y, name);
       shape = x->same_shape(*y) ? x->sizes() : broadcast_shapes(x->sizes(), y->sizes(), name);
-    } else if (x || y) {
+    } else {
       shape = x ? x->sizes() : y->sizes();
     }
-    if (x || y) device = x ? x->device() : y->device();
+    device = x ? x->device() : y->device();
   }
 
   // The result, in the order of dims of an operand that is not in row-major order.
@@ -85,11 +86,26 @@ bool is_bool(const Operand& a) {
   return a.tensor ? a.tensor->dtype() == DType::Bool : a.scalar.kind == Scalar::Bool;
 }
 
+// PyTorch's rule of which operands may be numbers.
+void check_tensors(BinaryOp op, const Operand& a, const Operand& b, const char* name) {
+  switch (op) {
+    case BinaryOp::maximum: case BinaryOp::minimum: case BinaryOp::fmax: case BinaryOp::fmin:
+    case BinaryOp::heaviside: case BinaryOp::atan2: case BinaryOp::hypot: case BinaryOp::nextafter:
+    case BinaryOp::logaddexp: case BinaryOp::logaddexp2: case BinaryOp::gcd: case BinaryOp::lcm:
+      MT_CHECK_TYPE(b.tensor, name, "(): argument 'other' (position 2) must be Tensor, not a number");
+      [[fallthrough]];
+    case BinaryOp::fmod: case BinaryOp::copysign:
+      MT_CHECK_TYPE(a.tensor, name, "(): argument 'input' (position 1) must be Tensor, not a number");
+      break;
+    default: break;
+  }
+}
+
 DType compute_type(BinaryOp op, Domain domain, const Operand& a, const Operand& b, const char* name) {
   DType dtype = result_type(a, b);
   if (domain == Domain::Float) dtype = to_floating(dtype);
   if (domain == Domain::Bits || domain == Domain::Int)
-    MT_CHECK_KIND(ErrorKind::Runtime, !is_floating(dtype), name, "(): not defined for ", dtype,
+    MT_CHECK_KIND(ErrorKind::NotImplemented, !is_floating(dtype), name, "(): not defined for ", dtype,
                   " tensors, expected integers", domain == Domain::Bits ? " or bool" : "");
   if (op == BinaryOp::sub)
     MT_CHECK(!is_bool(a) && !is_bool(b),
@@ -99,7 +115,7 @@ DType compute_type(BinaryOp op, Domain domain, const Operand& a, const Operand& 
     bool allowed = domain == Domain::Bits || op == BinaryOp::add || op == BinaryOp::add_scaled ||
                    op == BinaryOp::mul || op == BinaryOp::maximum || op == BinaryOp::minimum ||
                    op == BinaryOp::fmax || op == BinaryOp::fmin || op == BinaryOp::pow;
-    MT_CHECK(allowed, name, "(): not defined for bool tensors");
+    MT_CHECK_KIND(ErrorKind::NotImplemented, allowed, name, "(): not defined for bool tensors");
   }
   bool divides = op == BinaryOp::floor_divide || op == BinaryOp::trunc_divide ||
                  op == BinaryOp::remainder || op == BinaryOp::fmod;
@@ -173,12 +189,19 @@ Tensor compare(CompareOp op, const char* name, const Operand& a, const Operand& 
 
 template <BinaryOp op, Domain domain> struct Named {
   static inline const char* name = "";
-  static Tensor run(const Operand& a, const Operand& b) { return forward(op, domain, name, a, b, {}); }
+  static Tensor run(const Operand& a, const Operand& b) {
+    check_tensors(op, a, b, name);
+    return forward(op, domain, name, a, b, {});
+  }
   static void run_(const Tensor& z, const Operand& b) { forward_(op, domain, name, z, b, {}); }
 };
 template <CompareOp op> struct NamedCompare {
   static inline const char* name = "";
-  static Tensor run(const Operand& a, const Operand& b) { return compare(op, name, a, b); }
+  static Tensor run(const Tensor& a, const Operand& b) {
+    MT_CHECK_TYPE(b.tensor || op < CompareOp::logical_and, name,
+                  "(): argument 'other' (position 2) must be Tensor, not a number");
+    return compare(op, name, {&a, {}}, b);
+  }
   static void run_(const Tensor& z, const Operand& b) {
     if (b.tensor)
       MT_CHECK(broadcast_shapes(z.sizes(), b.tensor->sizes(), name) == z.sizes(), name,
@@ -198,6 +221,14 @@ void add_scaled_(const Tensor& z, const Operand& b, const Scalar& alpha) {
   MT_CHECK(alpha.kind != Scalar::Float || is_floating(result_type({&z, {}}, b)),
            "add_(): For integral input tensors, argument alpha must not be a floating point number.");
   forward_(BinaryOp::add_scaled, Domain::Numeric, "add", z, b, {alpha.d, alpha.i});
+}
+
+// One-sided clamps: extrema whose bound may be a number.
+Tensor clamp_min(const Tensor& x, const Operand& bound) {
+  return forward(BinaryOp::maximum, Domain::Numeric, "clamp_min", {&x, {}}, bound, {});
+}
+Tensor clamp_max(const Tensor& x, const Operand& bound) {
+  return forward(BinaryOp::minimum, Domain::Numeric, "clamp_max", {&x, {}}, bound, {});
 }
 
 DType result_type_of(const Operand& a, const Operand& b) { return result_type(a, b); }
@@ -227,6 +258,8 @@ MT_BIND(binary) {
   MT_COMPARE_OPS(MT_DEF_COMPARE_)
   def_op<&add_scaled>(m, "add_scaled");
   def_plain<&add_scaled_>(m, "add_scaled_");
+  def_op<&clamp_min>(m, "clamp_min");
+  def_op<&clamp_max>(m, "clamp_max");
   def_plain<&result_type_of>(m, "result_type");
   def_plain<&promote_types>(m, "promote_types");
 }

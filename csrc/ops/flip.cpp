@@ -1,11 +1,12 @@
 // Reversed and rotated dims: copies through strides.
-#include "ops/copy.h"
+#include "ops/flip.h"
+
 #include "ops/dispatch.h"
 
 namespace mt {
 namespace {
 
-Tensor flip(const Tensor& x, const Dims& dims) {
+Tensor flip_forward(const Tensor& x, const Dims& dims) {
   uint32_t reversed = 0;
   for (int64_t dim : dims) {
     int d = wrap_dim(dim, x.dim(), "flip");
@@ -32,7 +33,7 @@ Tensor flip(const Tensor& x, const Dims& dims) {
     it.strides[d][1] = -it.strides[d][1];
   }
   finish_iter(it);
-  MT_DISPATCH_CPU(x.device(), y.numel(), copy, x.dtype(), x.dtype(), it);
+  MT_DISPATCH_CPU(x.device(), y.numel(), flip, bytes, it);
   return y;
 }
 
@@ -78,7 +79,7 @@ Tensor roll(const Tensor& x, const Dims& shifts, const Dims& dims) {
 }  // namespace
 
 MT_BIND(flip) {
-  def_op<&flip>(m, "flip");
+  def_op<&flip_forward>(m, "flip");
   def_op<&roll>(m, "roll");
 }
 

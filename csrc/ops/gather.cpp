@@ -135,9 +135,9 @@ Tensor gather(const Tensor& input, int64_t dim, const Tensor& given) {
   Tensor x = at_least_1d(input), index = at_least_1d(index_tensor(given, "gather"));
   if (index.numel() == 0) return empty(given.sizes(), x.dtype(), x.device());
   check_element_index(index, x, d, "gather", "self", false);
-  check_index(index, x.size(d), "gather", d, true);
   Tensor y = empty(index.sizes(), x.dtype(), x.device());
-  run_index_get(y, element_loop(y, x, d, index));
+  IndexLoop loop = element_loop(y, x, d, index);
+  run_checked_get(y, loop, "gather", d, true);
   return given.dim() ? y : as_strided(y, {}, {}, 0);
 }
 
@@ -165,6 +165,21 @@ void scatter_(const Tensor& self, int64_t dim, const Tensor& given, const Operan
   self.bump_version();
 }
 
+// The gradient of gather: zeros of the shape with dy added. The index was checked in the forward.
+Tensor gather_backward(const Tensor& given_dy, const Dims& sizes, int64_t dim,
+                       const Tensor& given) {
+  int d = wrap_dim(dim, sizes.n, "gather");
+  DType dtype = accumulate_type(given_dy.dtype());
+  Tensor dx = empty(sizes, dtype, given_dy.device());
+  copy_into(dx, scalar_tensor(Scalar::of(int64_t(0)), dtype, dx.device()));
+  Tensor dy = at_least_1d(to_dtype(given_dy, dtype)),
+         index = at_least_1d(index_tensor(given, "gather"));
+  IndexLoop loop = element_loop(dy, at_least_1d(dx), d, index);
+  if (dy.numel())
+    MT_DISPATCH_CPU(dx.device(), loop.it.numel, index_reduce, dtype, IndexReduce::add, loop);
+  return to_dtype(dx, given_dy.dtype());
+}
+
 }  // namespace
 
 MT_BIND(gather) {
@@ -172,6 +187,7 @@ MT_BIND(gather) {
   def_plain<&index_write_>(m, "index_write_");
   def_plain<&index_fill_>(m, "index_fill_");
   def_op<&gather>(m, "gather");
+  def_raw<&gather_backward>(m, "gather_backward");
   def_plain<&scatter_>(m, "scatter_");
 }
 

@@ -247,8 +247,7 @@ bool is_item(const Tensor& x, py::handle index, const Tensor& value) {
 }
 
 // x's elements in row-major order, chosen by `index`; x must be contiguous.
-IndexLoop flat_loop(const Tensor& y, const Tensor& x, const Tensor& index, const char* op) {
-  check_index(index, x.numel(), op, 0);
+IndexLoop flat_loop(const Tensor& y, const Tensor& x, const Tensor& index) {
   int64_t bytes = int64_t(itemsize(x.dtype()));
   Dims zeros = index.sizes();
   for (int i = 0; i < zeros.n; i++) zeros[i] = 0;
@@ -259,8 +258,8 @@ IndexLoop flat_loop(const Tensor& y, const Tensor& x, const Tensor& index, const
 Tensor take(const Tensor& x, const Tensor& given) {
   Tensor from = contiguous(x), index = index_tensor(given, "take");
   Tensor y = empty(index.sizes(), x.dtype(), x.device());
-  IndexLoop loop = flat_loop(y, from, index, "take");
-  if (y.numel()) run_index_get(y, loop);
+  IndexLoop loop = flat_loop(y, from, index);
+  if (y.numel()) run_checked_get(y, loop, "take", 0, false);
   return y;
 }
 
@@ -275,7 +274,8 @@ void put_(const Tensor& x, const Tensor& given, const Tensor& source, bool accum
   DType dtype = accumulate ? accumulate_type(x.dtype()) : x.dtype();
   Tensor to = contiguous(to_dtype(x, dtype)), v = contiguous(values_for(source, x, dtype));
   v = as_strided(v, index.sizes(), contiguous_strides(index.sizes()), v->offset);
-  IndexLoop loop = flat_loop(v, to, index, "put_");
+  check_index(index, x.numel(), "put_", 0);
+  IndexLoop loop = flat_loop(v, to, index);
   if (index.numel() == 0) return;
   if (accumulate)
     MT_DISPATCH_CPU(x.device(), loop.it.numel, index_reduce, dtype, IndexReduce::add, loop);

@@ -15,6 +15,10 @@ struct IndexLoop {
   int64_t size = 0;
   int split = -1;     // a dim along which no two elements address the same element of x; -1: none
   int64_t skip = -1;  // an index whose elements take no part; -1: none
+  // index_get only: where not null, indices outside of [low, size) are reported in found as
+  // index_check does, instead of being trusted.
+  int64_t* found = nullptr;
+  int64_t low = 0;
 };
 
 enum class IndexReduce : int { add, mul, amin, amax };

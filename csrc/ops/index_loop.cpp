@@ -72,6 +72,15 @@ void run_index_get(const Tensor& y, const IndexLoop& loop) {
   MT_DISPATCH_CPU(y.device(), y.numel(), index_get, int64_t(itemsize(y.dtype())), loop);
 }
 
+void run_checked_get(const Tensor& y, IndexLoop& loop, const char* op, int dim, bool positive) {
+  int64_t found[2] = {0, 0};
+  loop.found = found;
+  loop.low = positive ? 0 : -loop.size;
+  run_index_get(y, loop);
+  MT_CHECK_INDEX(!found[0], op, "(): index ", found[1], " is out of bounds for dimension ", dim,
+                 " with size ", loop.size);
+}
+
 void run_index_set(const Tensor& x, const IndexLoop& loop) {
   MT_DISPATCH_CPU(x.device(), loop.it.numel, index_set, int64_t(itemsize(x.dtype())), loop);
 }

@@ -25,6 +25,8 @@ void check_index(const Tensor& index, int64_t size, const char* op, int dim, boo
 Tensor values_for(const Tensor& values, const Tensor& x, DType dtype);
 
 void run_index_get(const Tensor& y, const IndexLoop& loop);
+// The same with the check of the indices on the way, for an index with as many elements as y.
+void run_checked_get(const Tensor& y, IndexLoop& loop, const char* op, int dim, bool positive);
 void run_index_set(const Tensor& x, const IndexLoop& loop);
 
 // x in a dtype in which kernels accumulate: float32 for the 16-bit floats.

@@ -1,6 +1,5 @@
 // y = x W^T + b over the last dim of x, and its gradient: two products and the bias's sum, which is
 // a product with a row of ones.
-#include <cstring>
 #include <tuple>
 #include <utility>
 
@@ -74,7 +73,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bia
 
 Tensor gradient(const Dims& sizes, const Tensor& like, bool zero) {
   Tensor t = empty(sizes, like.dtype(), like.device());
-  if (zero) std::memset(t.data(), 0, t.nbytes());
+  if (zero) copy_into(t, scalar_tensor(Scalar::of(int64_t(0)), t.dtype(), t.device()));
   return t;
 }
 

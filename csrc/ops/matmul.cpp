@@ -1,7 +1,6 @@
 #include "ops/matmul.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "ops/dispatch.h"
 
@@ -197,7 +196,8 @@ MatrixStack grad_stack(const Tensor& dy, const Shape& s, bool a_vector, bool b_v
 // A gradient to sum into: zero where there is nothing to sum.
 Tensor gradient(const Dims& sizes, const Tensor& like, const Dims& batch, int64_t terms) {
   Tensor g = empty(sizes, like.dtype(), like.device());
-  if (terms == 0 || batch.product() == 0) std::memset(g.data(), 0, g.nbytes());
+  if (terms == 0 || batch.product() == 0)
+    copy_into(g, scalar_tensor(Scalar::of(int64_t(0)), g.dtype(), g.device()));
   return g;
 }
 

@@ -10,9 +10,9 @@ enum class Domain { Float, Numeric, Round, Bits };
 
 void check_domain(const Tensor& x, Domain domain, const char* name) {
   if (domain == Domain::Bits)
-    MT_CHECK(!is_floating(x.dtype()), name, "(): expected an integer or bool tensor, got ", x.dtype());
+    MT_CHECK_KIND(ErrorKind::NotImplemented, !is_floating(x.dtype()), name, "(): expected an integer or bool tensor, got ", x.dtype());
   if (domain == Domain::Numeric || domain == Domain::Round)
-    MT_CHECK(x.dtype() != DType::Bool, name, "(): not defined for bool tensors");
+    MT_CHECK_KIND(ErrorKind::NotImplemented, x.dtype() != DType::Bool, name, "(): not defined for bool tensors");
 }
 
 Tensor forward(UnaryOp op, Domain domain, const char* name, const Tensor& x) {

@@ -34,7 +34,8 @@
   X(atanh, fn::atanh(x), x, T(1) / (T(1) - x * x))                                   \
   X(erf, fn::erf(x), x, T(1.1283791670955126) * fn::exp(-x * x))                     \
   X(erfc, fn::erfc(x), x, T(-1.1283791670955126) * fn::exp(-x * x))                  \
-  X(sigmoid, fn::sigmoid(x), y, y*(T(1) - y))
+  X(sigmoid, fn::sigmoid(x), y, y*(T(1) - y))                                        \
+  X(frac, x - fn::trunc(x), x, T(1))
 
 // Every dtype but bool; integers stay integers. The derivative is used for floating point only.
 #define MT_UNARY_NUMERIC_OPS(X)                                                      \

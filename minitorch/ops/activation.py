@@ -1,7 +1,7 @@
 """Activation functions; formulas in csrc/ops/activation.h.
 
-A class here is one op: its backward runs the kernel made from the same line of activation.h, and
-`slope` is the derivative in differentiable form, which derivatives of higher order use.
+A line here names the op and its derivative in differentiable form, which derivatives of higher order
+use; the plain backward runs the kernel made from the same line of activation.h.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ class Activation(Node):
     """y = f(x; a, b)"""
 
     __slots__ = ("a", "b")
-    kernel = None
 
     def backward(self, dy):
         (x,) = self.saved
@@ -29,204 +28,30 @@ class Activation(Node):
         return self.kernel(dy, x, self.a, self.b)
 
     @staticmethod
+    def kernel(dy, x, a, b):
+        """dx, by the extension."""
+        raise NotImplementedError
+
+    @staticmethod
     def slope(x, a, b):
         """dy/dx, of differentiable ops."""
         raise NotImplementedError
 
 
-def _where(condition, x, y):
-    return FUNCTIONS["where"](condition, x, y)
-
-
-_SQRT_HALF = math.sqrt(0.5)
-_INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
-
-
-class Gelu(Activation):
-    """y = x * normal_cdf(x)"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        cdf = 0.5 * (1 + (x * _SQRT_HALF).erf())
-        return cdf + x * _INV_SQRT_2PI * (-0.5 * x * x).exp()
-
-
-class GeluTanh(Activation):
-    """y = x * sigmoid(2 u), u = sqrt(2 / pi) * (x + 0.044715 x^3)"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        root = math.sqrt(2 / math.pi)
-        s = (2 * root * (x + 0.044715 * x * x * x)).sigmoid()
-        return s + x * 2 * s * (1 - s) * (root * (1 + 3 * 0.044715 * x * x))
-
-
-class Silu(Activation):
-    """y = x * sigmoid(x)"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        s = x.sigmoid()
-        return s * (1 + x * (1 - s))
-
-
-class Mish(Activation):
-    """y = x * tanh(softplus(x))"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        t = softplus(x).tanh()
-        return t + x * (1 - t * t) * x.sigmoid()
-
-
-class Softsign(Activation):
-    """y = x / (1 + |x|)"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return (1 + x.abs()) ** -2
-
-
-class Tanhshrink(Activation):
-    """y = x - tanh(x)"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return x.tanh().square()
-
-
-class Logsigmoid(Activation):
-    """y = log(sigmoid(x))"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return (-x).sigmoid()
-
-
-class Softplus(Activation):
-    """y = log(1 + exp(a x)) / a where a x <= b, x beyond"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return _where(x * a > b, 1.0, (x * a).sigmoid())
-
-
-class Elu(Activation):
-    """y = x for x > 0, a * (exp(x) - 1) otherwise"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return _where(x > 0, 1.0, a * x.exp())
-
-
-class Celu(Activation):
-    """y = x for x > 0, a * (exp(x / a) - 1) otherwise"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return _where(x > 0, 1.0, (x / a).exp())
-
-
-class Selu(Activation):
-    """y = b * elu(x; a)"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return _where(x > 0, b, (a * b) * x.exp())
-
-
-class LeakyRelu(Activation):
-    """y = x for x > 0, a * x otherwise"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return _where(x > 0, 1.0, a).to(x.dtype)
-
-
-class Hardtanh(Activation):
-    """y = x limited to [a, b]"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return ((x > a) & (x < b)).to(x.dtype)
-
-
-class Hardsigmoid(Activation):
-    """y = (x + 3) / 6 limited to [0, 1]"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return ((x > -3) & (x < 3)).to(x.dtype) / 6
-
-
-class Hardswish(Activation):
-    """y = x * hardsigmoid(x)"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return _where(x <= -3, 0.0, _where(x < 3, x / 3 + 0.5, 1.0))
-
-
-class Hardshrink(Activation):
-    """y = x outside of [-a, a], 0 inside"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return 1 - ((x >= -a) & (x <= a)).to(x.dtype)
-
-
-class Softshrink(Hardshrink):
-    """y = x moved by a towards 0, 0 where that would cross it"""
-
-    __slots__ = ()
-
-
-class Threshold(Activation):
-    """y = x above a, b otherwise"""
-
-    __slots__ = ()
-
-    @staticmethod
-    def slope(x, a, b):
-        return (x > a).to(x.dtype)
-
-
-def _kernels(name, node):
-    """(forward, in-place form) of one op; both take (x, a, b)."""
+def activation(name, slope):
+    """(forward, in-place form) of one op; both take (x, a, b).
+
+    Args:
+        name: as in activation.h.
+        slope: dy/dx of (x, a, b) in differentiable ops.
+    """
     forward, overwrite = getattr(_C, name), getattr(_C, name + "_")
-    node.kernel = staticmethod(getattr(_C, name + "_backward"))
+    members = {
+        "__slots__": (),
+        "kernel": staticmethod(getattr(_C, name + "_backward")),
+        "slope": staticmethod(slope),
+    }
+    node = type(name.title().replace("_", ""), (Activation,), members)
 
     def run(x, a=0.0, b=0.0):
         y = forward(x, a, b)
@@ -248,24 +73,61 @@ def _kernels(name, node):
     return run, run_
 
 
-_gelu, _ = _kernels("gelu", Gelu)
-_gelu_tanh, _ = _kernels("gelu_tanh", GeluTanh)
-_silu, _silu_ = _kernels("silu", Silu)
-_mish, _mish_ = _kernels("mish", Mish)
-_softsign, _ = _kernels("softsign", Softsign)
-_tanhshrink, _ = _kernels("tanhshrink", Tanhshrink)
-_logsigmoid, _ = _kernels("logsigmoid", Logsigmoid)
-_softplus, _ = _kernels("softplus", Softplus)
-_elu, _elu_ = _kernels("elu", Elu)
-_celu, _celu_ = _kernels("celu", Celu)
-_selu, _selu_ = _kernels("selu", Selu)
-_leaky_relu, _leaky_relu_ = _kernels("leaky_relu", LeakyRelu)
-_hardtanh, _hardtanh_ = _kernels("hardtanh", Hardtanh)
-_hardsigmoid, _hardsigmoid_ = _kernels("hardsigmoid", Hardsigmoid)
-_hardswish, _hardswish_ = _kernels("hardswish", Hardswish)
-_hardshrink, _ = _kernels("hardshrink", Hardshrink)
-_softshrink, _ = _kernels("softshrink", Softshrink)
-_threshold, _threshold_ = _kernels("threshold", Threshold)
+def _where(condition, x, y):
+    return FUNCTIONS["where"](condition, x, y)
+
+
+def _gelu_slope(x, a, b):
+    cdf = 0.5 * (1 + (x * math.sqrt(0.5)).erf())
+    return cdf + x * (1 / math.sqrt(2 * math.pi)) * (-0.5 * x * x).exp()
+
+
+def _gelu_tanh_slope(x, a, b):
+    root = math.sqrt(2 / math.pi)
+    s = (2 * root * (x + 0.044715 * x * x * x)).sigmoid()
+    return s + x * 2 * s * (1 - s) * (root * (1 + 3 * 0.044715 * x * x))
+
+
+def _silu_slope(x, a, b):
+    s = x.sigmoid()
+    return s * (1 + x * (1 - s))
+
+
+def _mish_slope(x, a, b):
+    t = softplus(x).tanh()
+    return t + x * (1 - t * t) * x.sigmoid()
+
+
+def _inside(x, a, b):
+    return ((x > a) & (x < b)).to(x.dtype)
+
+
+def _outside(x, a, b):
+    return 1 - ((x >= -a) & (x <= a)).to(x.dtype)
+
+
+_gelu, _ = activation("gelu", _gelu_slope)
+_gelu_tanh, _ = activation("gelu_tanh", _gelu_tanh_slope)
+_silu, _silu_ = activation("silu", _silu_slope)
+_mish, _mish_ = activation("mish", _mish_slope)
+_softsign, _ = activation("softsign", lambda x, a, b: (1 + x.abs()) ** -2)
+_tanhshrink, _ = activation("tanhshrink", lambda x, a, b: x.tanh().square())
+_logsigmoid, _ = activation("logsigmoid", lambda x, a, b: (-x).sigmoid())
+_softplus, _ = activation("softplus", lambda x, a, b: _where(x * a > b, 1.0, (x * a).sigmoid()))
+_elu, _elu_ = activation("elu", lambda x, a, b: _where(x > 0, 1.0, a * x.exp()))
+_celu, _celu_ = activation("celu", lambda x, a, b: _where(x > 0, 1.0, (x / a).exp()))
+_selu, _selu_ = activation("selu", lambda x, a, b: _where(x > 0, b, (a * b) * x.exp()))
+_leaky_relu, _leaky_relu_ = activation(
+    "leaky_relu", lambda x, a, b: _where(x > 0, 1.0, a).to(x.dtype)
+)
+_hardtanh, _hardtanh_ = activation("hardtanh", _inside)
+_hardsigmoid, _hardsigmoid_ = activation("hardsigmoid", lambda x, a, b: _inside(x, -3, 3) / 6)
+_hardswish, _hardswish_ = activation(
+    "hardswish", lambda x, a, b: _where(x <= -3, 0.0, _where(x < 3, x / 3 + 0.5, 1.0))
+)
+_hardshrink, _ = activation("hardshrink", _outside)
+_softshrink, _ = activation("softshrink", _outside)
+_threshold, _threshold_ = activation("threshold", lambda x, a, b: (x > a).to(x.dtype))
 
 
 @functional
@@ -306,7 +168,9 @@ def gelu(input, approximate="none"):
         return _gelu(input)
     if approximate == "tanh":
         return _gelu_tanh(input)
-    raise RuntimeError(f"gelu(): approximate argument must be either none or tanh, got {approximate!r}")
+    raise RuntimeError(
+        f"gelu(): approximate argument must be either none or tanh, got {approximate!r}"
+    )
 
 
 @functional
@@ -467,7 +331,9 @@ def softshrink(input, lambd=0.5):
         RuntimeError: lambd < 0.
     """
     if lambd < 0:
-        raise RuntimeError(f"softshrink(): lambda must be greater or equal to 0, but found to be {lambd}")
+        raise RuntimeError(
+            f"softshrink(): lambda must be greater or equal to 0, but found to be {lambd}"
+        )
     return _softshrink(input, lambd)
 
 

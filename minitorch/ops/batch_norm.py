@@ -89,6 +89,8 @@ def batch_norm(
                 f"Expected more than 1 value per channel when training, got input size {tuple(shape)}"
             )
         return _train(input, running_mean, running_var, weight, bias, momentum, eps)
+    if input.dim() == 1 and not input.numel():
+        return input.clone()
     return _eval(input, running_mean, running_var, weight, bias, eps)
 
 

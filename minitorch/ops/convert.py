@@ -6,7 +6,7 @@ from .. import dtypes
 from .._load import _C
 from ..autograd import inplace as _inplace
 from ._register import METHODS, Node, function, method, op, record
-from .create import full, full_like, sizes_of
+from .create import full, sizes_of
 from .from_data import tensor
 
 _Tensor = _C.TensorBase
@@ -163,19 +163,17 @@ def fill_(self, value):
 
 @function
 def fill(input, value):
-    """A tensor of input's shape filled with value."""
-    if isinstance(value, _Tensor):
-        return fill_(clone(input), value)
-    return full_like(input, value)
+    """A tensor of input's shape filled with value; no gradient flows to input."""
+    return fill_(clone(input), value)
 
 
 method(fill)
 
 
-@method
-def zero_(self):
+@op
+def zero_(input):
     """Overwrites every element with 0."""
-    return fill_(self, 0)
+    return fill_(input, 0)
 
 
 @op

@@ -222,10 +222,17 @@ def range(
     )
 
 
+def check_steps(steps, name):
+    """TypeError where a number of steps is not an int."""
+    if not hasattr(steps, "__index__"):
+        raise TypeError(f"{name}(): steps must be int, not {type(steps).__name__}")
+
+
 @function
 def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):  # fmt: skip
     """`steps` evenly spaced values from start to end, both included."""
     start, end = (v.item() if isinstance(v, _Tensor) else v for v in (start, end))
+    check_steps(steps, "linspace")
     if steps < 0:
         raise RuntimeError(f"linspace(): number of steps must be non-negative, got {steps}")
     dtype = dtype or dtypes._default_dtype
@@ -249,6 +256,7 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
     """base to the powers of linspace(start, end, steps)."""
     start, end = (v.item() if isinstance(v, _Tensor) else v for v in (start, end))
     dtype = dtype or dtypes._default_dtype
+    check_steps(steps, "logspace")
     powers = linspace(start, end, steps, dtype=_C.float64, device=device)
     base = base.item() if isinstance(base, _Tensor) else base
     return finish((float(base) ** powers).to(dtype), requires_grad, out, "logspace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._load import _C
 from ._reduction import MEAN, NONE, SUM, reduction_code
-from ._register import Node, functional, record
+from ._register import FUNCTIONAL, Node, functional, record
 
 
 class CrossEntropy(Node):
@@ -121,3 +121,41 @@ def nll_loss(
         node.options = (code, ignore_index)
         node.total = total
     return loss
+
+
+@functional
+def linear_cross_entropy(
+    input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean",
+    ignore_index=None, label_smoothing=0.0, options=None,
+):  # fmt: skip
+    """cross_entropy(linear(input, linear_weight, linear_bias), target).
+
+    Args:
+        input: [..., F].
+        linear_weight: [C, F], or [C, d1 ..., F] for losses at d1 ... positions.
+        linear_bias: linear_weight's shape without F.
+        target, weight, reduction, label_smoothing: as in cross_entropy.
+        ignore_index: -100 where None.
+        options: accepted for compatibility; the logits are always made as a whole.
+    """
+    extra = tuple(linear_weight.shape[1:-1])
+    w, b = linear_weight, linear_bias
+    if extra:
+        if input.dim() != 2:
+            raise RuntimeError(
+                f"linear_cross_entropy(): a {len(extra)}-dimensional loss defined by linear_weight of shape "
+                f"{tuple(linear_weight.shape)} requires input [N, F], got {tuple(input.shape)}"
+            )
+        w = w.reshape(-1, w.shape[-1])
+        b = None if b is None else b.reshape(-1)
+    logits = FUNCTIONAL["linear"](input, w, b)
+    if extra:
+        logits = logits.reshape(*input.shape[:-1], linear_weight.shape[0], *extra)
+    return cross_entropy(
+        logits,
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )

@@ -67,14 +67,12 @@ class Gather(Node):
     __slots__ = ("dim", "shape")
 
     def backward(self, dy):
-        zeros = _C.full(self.shape, 0, dy.dtype, dy.device)
         (index,) = self.saved
         if not _C.is_grad_enabled():
-            _C.scatter_(zeros, self.dim, index, dy, "add", "scatter_add")
-            return zeros
+            return _C.gather_backward(dy, self.shape, self.dim, index)
         from .scatter import scatter_add
 
-        return scatter_add(zeros, self.dim, index, dy)
+        return scatter_add(_C.full(self.shape, 0, dy.dtype, dy.device), self.dim, index, dy)
 
 
 @op(out=True)

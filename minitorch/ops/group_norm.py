@@ -28,7 +28,10 @@ class GroupNorm(Node):
 
 def _group_norm(x, groups, w, b, eps):
     """(y, mean, rstd) in recorded ops."""
-    rows = x.reshape(x.shape[0], groups, -1)
+    inner = 1
+    for size in x.shape[2:]:
+        inner *= size
+    rows = x.reshape(x.shape[0], groups, x.shape[1] // groups * inner)
     mean = rows.mean(2, keepdim=True)
     centred = rows - mean
     rstd = ((centred * centred).mean(2, keepdim=True) + eps).rsqrt()

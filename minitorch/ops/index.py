@@ -119,7 +119,7 @@ def getitem(self, index_):
 
 def setitem(self, index_, value):
     """Overwrites the elements that an index chooses with value, broadcast and converted."""
-    if _inplace.tracked(self, (value,)):
+    if _inplace.tracked(self, (value,)) and self.dtype.is_floating_point:
         _tracked_setitem(self, index_, value)
         return
     if self._inference:
@@ -200,7 +200,7 @@ def index_put_(self, indices, values, accumulate=False):
     """
     if not isinstance(values, _Tensor):
         values = _C.full((), values, self.dtype, self.device)
-    if not _inplace.tracked(self, (values,)):
+    if not _inplace.tracked(self, (values,)) or not self.dtype.is_floating_point:
         if self._inference:
             _inplace.check(self, "index_put_")
         _C.index_put_(self, tuple(indices), values, accumulate)
@@ -241,7 +241,7 @@ def take(input, index):
 @method
 def put_(self, index, source, accumulate=False):
     """Writes the elements of source to the row-major places of index; adds them where accumulate."""
-    if not _inplace.tracked(self, (source,)):
+    if not _inplace.tracked(self, (source,)) or not self.dtype.is_floating_point:
         if self._inference:
             _inplace.check(self, "put_")
         _C.put_(self, index, source, accumulate)
@@ -282,6 +282,7 @@ def unravel_index(indices, shape):
     for n in shape:
         total *= n
     coordinates = []
+    indices = indices.to(_C.int64)
     rest = indices % total if total else indices
     for n in reversed(shape):
         coordinates.append(rest % n)

@@ -19,7 +19,7 @@ class LinAlgError(RuntimeError):
     """A matrix without the asked-for inverse or factors."""
 
 
-_types = {}
+_types: dict = {}
 
 
 def named(name, fields, values):

@@ -27,6 +27,7 @@ from .linalg_factor import (
 )
 from .linalg_norm import matrix_norm
 from .matmul import matmul, multiply_chain
+from .unary import Constant
 
 
 class Inverse(Node):
@@ -286,7 +287,7 @@ def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None, out=None)
     return rank if out is None else write_out(out, rank, "linalg.matrix_rank")
 
 
-def lstsq(A, B, rcond=None, *, driver=None):
+def lstsq(A, B, rcond=None, *, driver=None, out=None):
     """The X that minimises |A X - B|.
 
     Args:
@@ -295,8 +296,9 @@ def lstsq(A, B, rcond=None, *, driver=None):
         rcond: singular values at or below rcond times the largest count as zero.
 
     Returns:
-        (solution, residuals, rank, singular_values). residuals are empty unless m > n and A has
-        full rank; singular_values are empty unless driver is "gelsd" or "gelss".
+        (solution, residuals, rank, singular_values), as far as LAPACK's driver of that name gives
+        them: residuals of "gelsy" (the default) are empty, and so are those of an A without full
+        rank or with m <= n; only "gelsd" and "gelss" give singular values.
     """
     name = "linalg.lstsq"
     check_matrices(A, name)
@@ -325,15 +327,18 @@ def lstsq(A, B, rcond=None, *, driver=None):
     else:
         rank = matrix_rank(a, rtol=rcond)
         full = (rank != n).sum().item() == 0
-    residuals = a.new_empty((0,))
-    if m > n and full:
+    if m > n and full and driver not in (None, "gelsy"):
         error = matmul(A, X) - b
         residuals = (error * error).sum(-2)
         residuals = residuals.squeeze(-1) if vector else residuals
+    else:
+        residuals = X.reshape(-1).narrow(0, 0, 0)
     if driver not in ("gelsd", "gelss"):
         s = a.new_empty((0,))
     X = X.squeeze(-1) if vector else X
-    return named("linalg_lstsq", "solution residuals rank singular_values", (X, residuals, rank, s))
+    fields = "solution residuals rank singular_values"
+    result = named("linalg_lstsq", fields, (X, residuals, rank, s))
+    return result if out is None else write_out(out, result, name)
 
 
 def cond(A, p=None, *, out=None):
@@ -360,6 +365,8 @@ def matrix_power(input, n, *, out=None):
     if n == 0:
         eye = FUNCTIONS["eye"](input.shape[-1], dtype=input.dtype)
         y = eye.expand(input.shape).clone()
+        if recording(input):
+            record(Constant, y, (input,))
     else:
         y, square = None, input
         while n:

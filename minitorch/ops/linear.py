@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._load import _C
-from ._register import FUNCTIONS, Node, functional, record
+from ._register import FUNCTIONS, Node, functional, record, write_out
 
 _c_linear = _C.linear
 
@@ -24,7 +24,7 @@ class Linear(Node):
 
 
 @functional
-def linear(input, weight, bias=None):
+def linear(input, weight, bias=None, *, out=None):
     """input @ weight.T + bias over the last dim.
 
     Args:
@@ -37,12 +37,16 @@ def linear(input, weight, bias=None):
     """
     if weight.dim() == 1:
         y = FUNCTIONS["matmul"](input, weight)
-        return y if bias is None else y + bias
-    y = _c_linear(input, weight, bias)
-    if y.requires_grad:
-        saved = (input if weight.requires_grad else None, weight if input.requires_grad else None)
-        record(Linear, y, (input, weight, bias), saved)
-    return y
+        y = y if bias is None else y + bias
+    else:
+        y = _c_linear(input, weight, bias)
+        if y.requires_grad:
+            saved = (
+                input if weight.requires_grad else None,
+                weight if input.requires_grad else None,
+            )
+            record(Linear, y, (input, weight, bias), saved)
+    return y if out is None else write_out(out, y, "linear")
 
 
 @functional

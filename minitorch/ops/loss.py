@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .._load import _C
 from ._compose import gradients
-from ._reduction import _CODES, MEAN, reduced, reduction_code
+from ._reduction import MEAN, reduced, reduction_code
 from ._register import FUNCTIONS, Node, functional, record
 from .cross_entropy import cross_entropy, nll_loss
 

@@ -54,7 +54,10 @@ def _sampled(name, fill, doc):
         return finish(t, requires_grad)
 
     f.__name__ = f.__qualname__ = name
-    f.__doc__ = doc + "\n\n    Args:\n        size: sizes, as arguments or a sequence.\n        generator: where the numbers come from."
+    f.__doc__ = (
+        doc
+        + "\n\n    Args:\n        size: sizes, as arguments or a sequence.\n        generator: where the numbers come from."
+    )
     like.__name__ = like.__qualname__ = name + "_like"
     like.__doc__ = doc + "\n\n    Args:\n        input: gives shape, dtype and device."
     function(like)
@@ -119,7 +122,9 @@ def randint(
 
 
 @function
-def randint_like(input, low=0, high=None, *, dtype=None, device=None, requires_grad=False, **unused):
+def randint_like(
+    input, low=0, high=None, *, dtype=None, device=None, requires_grad=False, **unused
+):
     """Integers from low up to, not including, high, in input's shape and dtype."""
     if high is None:
         low, high = 0, low

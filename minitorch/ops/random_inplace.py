@@ -162,5 +162,3 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
     count = num_samples if replacement else input.shape[-1] if input.dim() else 1
     place = _generator(generator).reserve(4 * rows * count)
     return _C.multinomial(input.detach(), num_samples, replacement, *place)
-
-

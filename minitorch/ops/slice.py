@@ -121,6 +121,8 @@ def slice_embed(input, shape, dim, start, end, step):
 def narrow(input, dim, start, length):
     """`length` elements from `start` along a dim."""
     if isinstance(start, _Tensor):
+        if start.dim() or start.dtype.is_floating_point or start.dtype is _C.bool:
+            raise RuntimeError("narrow(): start must be an 0-dim integral Tensor.")
         start = start.item()
     d = wrap_dim(dim, input.dim())
     n = input.shape[d] if input.dim() else 0
@@ -138,7 +140,7 @@ def narrow(input, dim, start, length):
     return slice(input, d, start, start + length)
 
 
-@op
+@op(out=True)
 def narrow_copy(input, dim, start, length):
     """A copy of narrow()."""
     return narrow(input, dim, start, length).clone()

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from .._load import _C
 from ..autograd import inplace as _inplace
-from ._register import FUNCTIONS, METHODS, Node, alias, function, inplace, method, op, record, write_out
+from ._register import (
+    FUNCTIONS,
+    METHODS,
+    Node,
+    alias,
+    function,
+    inplace,
+    method,
+    op,
+    record,
+    write_out,
+)
 
 _Tensor = _C.TensorBase
 
@@ -88,7 +99,7 @@ class ClampOneTensor(Node):
 
 
 def _one_bound(input, bound, upper):
-    z = (_C.minimum if upper else _C.maximum)(input, bound)
+    z = (_C.clamp_max if upper else _C.clamp_min)(input, bound)
     if z.requires_grad:
         if isinstance(bound, _Tensor):
             record(ClampOneTensor, z, (input, bound), (input, bound)).upper = upper

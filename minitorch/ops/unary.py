@@ -11,7 +11,18 @@ import math
 
 from .._load import _C
 from ..autograd import inplace as _inplace
-from ._register import METHODS, Node, alias, function, inplace, method, op, record, write_out
+from ._register import (
+    FUNCTIONS,
+    METHODS,
+    Node,
+    alias,
+    function,
+    inplace,
+    method,
+    op,
+    record,
+    write_out,
+)
 
 
 def unary(name, saves, derivative, doc, *, names=()):
@@ -68,10 +79,10 @@ def unary(name, saves, derivative, doc, *, names=()):
 
     f_.__name__ = f_.__qualname__ = name + "_"
     f_.__doc__ = f"In-place form of {name}."
-    METHODS[name + "_"] = f_
+    METHODS[name + "_"] = FUNCTIONS[name + "_"] = f_
     for other in names:
         alias(other, f)
-        METHODS[other + "_"] = f_
+        METHODS[other + "_"] = FUNCTIONS[other + "_"] = f_
     return f
 
 
@@ -107,9 +118,10 @@ atanh = unary(
 )
 erf = unary("erf", "x", lambda x: _TWO_OVER_SQRT_PI * (-x * x).exp(), "Error function.")
 erfc = unary("erfc", "x", lambda x: -_TWO_OVER_SQRT_PI * (-x * x).exp(), "1 - erf(x).")
-sigmoid = unary("sigmoid", "y", lambda y: y * (1 - y), "1 / (1 + exp(-x)).", names=("expit",))
+sigmoid = unary("sigmoid", "y", lambda y: y * (1 - y), "1 / (1 + exp(-x)).")
 square = unary("square", "x", lambda x: 2 * x, "x * x.")
 relu = unary("relu", "y", lambda y: (y > 0).to(y.dtype), "max(x, 0).")
+frac = unary("frac", "x", lambda x: 1, "x minus its integer part, with the sign of x.")
 abs = unary("abs", "x", lambda x: x.sign(), "Absolute value.", names=("absolute",))
 neg = unary("neg", "x", lambda x: -1, "-x.", names=("negative",))
 
@@ -135,13 +147,14 @@ def _step(name, doc, names=()):
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc
     op(f)
-    inplace(f, getattr(_C, name + "_"))
+    f_ = inplace(f, getattr(_C, name + "_"), function=True)
     for other in names:
         alias(other, f)
+        METHODS[other + "_"] = FUNCTIONS[other + "_"] = f_
     return f
 
 
-sign = _step("sign", "-1, 0 or 1 by the sign of x.")
+sign = _step("sign", "-1, 0 or 1 by the sign of x.", ("sgn",))
 floor = _step("floor", "The largest integer not above x.")
 ceil = _step("ceil", "The smallest integer not below x.")
 trunc = _step("trunc", "x without its fraction.", ("fix",))
@@ -156,6 +169,9 @@ def round(input, *, decimals=0, out=None):
     scale = 10.0 ** (-decimals if decimals < 0 else decimals)
     y = _round(input * scale) / scale if decimals > 0 else _round(input / scale) * scale
     return y if out is None else write_out(out, y, "round")
+
+
+inplace(round)
 
 
 def _test(name, doc):

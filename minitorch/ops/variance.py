@@ -156,3 +156,11 @@ def corrcoef(input):
     deviation = c.diagonal().sqrt()
     y = c / deviation.unsqueeze(1) / deviation.unsqueeze(0)
     return y.clamp(-1, 1)
+
+
+@op
+def trace(input):
+    """Sum of the diagonal of a matrix."""
+    if input.dim() != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.dim()}")
+    return input.diagonal().sum()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_SUBMODULES = ("data", "checkpoint", "graph", "_pytree")
+_SUBMODULES = ("data", "checkpoint", "graph", "model_zoo", "_pytree")
 
 __all__ = ["checkpoint", "data", "graph"]
 

@@ -63,7 +63,11 @@ def read(file: BinaryIO, name: Any, place: Callable[[minitorch.Tensor, str], Any
             if order.strip() != b"little":
                 raise RuntimeError(f"load: {name} was written on a big-endian machine")
             with archive.open(pickles[0]) as data:
-                return _Reader(data, archive, root, name, place).load()
+                reader = _Reader(data, archive, root, name, place)
+                result = reader.load()
+                # Builders in the memo refer to the reader; tensors must not wait for the collector.
+                reader.memo = {}
+                return result
     except RuntimeError:
         raise
     except pickle.UnpicklingError as error:

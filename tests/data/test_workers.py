@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections import namedtuple
 
 import numpy as np
@@ -300,6 +302,32 @@ def test_transport_round_trip():
     kept = out[0]
     pack([minitorch.zeros(5)], memory)
     assert kept.tolist() == [0, 1, 2, 3, 4], "a received tensor owns its memory"
+    memory.close()
+
+
+class Holder:
+    """A picklable object that can be watched."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+
+def test_batches_are_freed_at_once():
+    memory = SharedMemory()
+    gc.disable()
+    try:
+        sent = Holder(minitorch.ones(3))
+        gone = weakref.ref(sent)
+        message = pack([sent, np.ones(3)], memory)
+        del sent
+        assert gone() is None, "the sender keeps a batch until the garbage collector runs"
+        received = unpack(message, memory)[0]
+        assert received.tensor.tolist() == [1, 1, 1]
+        gone = weakref.ref(received)
+        del received
+        assert gone() is None, "the receiver keeps a batch until the garbage collector runs"
+    finally:
+        gc.enable()
     memory.close()
 
 

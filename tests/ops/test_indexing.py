@@ -62,7 +62,7 @@ def cases(draw):
                 array = array.reshape(1)
             items.append(array.tolist() if kind == "list" else array)
         dim += 1
-    if draw(st.booleans()):
+    if not ellipsis and draw(st.booleans()):
         while items and isinstance(items[-1], slice) and items[-1] == slice(None):
             items.pop()
     index = tuple(items)
@@ -229,6 +229,13 @@ def test_errors(index, error, text):
     with pytest.raises(error, match=text):
         x[index] = 0
     np.testing.assert_array_equal(x.numpy(), filled((3, 4)))
+
+
+def test_integers_never_require_grad():
+    x = minitorch.zeros(3).long()
+    x[0] = minitorch.tensor(2.0, requires_grad=True) * 2
+    assert x.tolist() == [4, 0, 0]
+    assert not x.requires_grad
 
 
 def test_value_of_a_wrong_shape():

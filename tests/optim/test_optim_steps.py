@@ -99,6 +99,27 @@ def test_fused_equals_textbook_on_large_and_strided_parameters(name, kwargs):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6)
 
 
+def test_parameters_of_several_dtypes_in_one_group():
+    rng = np.random.default_rng(6)
+    data = [rng.standard_normal(n) for n in (5, 40000, 0, 3, 17)]
+    kinds = ["float32", "float16", "float32", "float64", "bfloat16"]
+    params = [
+        minitorch.nn.Parameter(minitorch.tensor(d, dtype=getattr(minitorch, k)))
+        for d, k in zip(data, kinds, strict=True)
+    ]
+    alone = [minitorch.nn.Parameter(p.detach().clone()) for p in params]
+    optimizers = [minitorch.optim.Adam(params), *(minitorch.optim.Adam([p]) for p in alone)]
+    for p, q in zip(params, alone, strict=True):
+        p.grad = p.detach() * 2
+        q.grad = q.detach() * 2
+    for optimizer in optimizers:
+        optimizer.step()
+    for p, q, d in zip(params, alone, data, strict=True):
+        assert (p == q).all()
+        moved = p.detach().double().numpy() - d
+        np.testing.assert_allclose(np.abs(moved), 1e-3, atol=1e-2 if p.itemsize == 2 else 1e-6)
+
+
 @pytest.mark.parametrize("search", [None, "strong_wolfe"])
 def test_lbfgs(search):
     finals = []

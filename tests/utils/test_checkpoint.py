@@ -37,8 +37,8 @@ def test_same_values_and_gradients(use_reentrant, dropout):
     plain = gradients(model, model)
     assert gradients(model, lambda x: checkpoint(model, x, use_reentrant=use_reentrant)) == plain
     for segments in (1, 2, 3):
-        options = {"segments": segments, "use_reentrant": use_reentrant}
-        run = gradients(model, partial(checkpoint_sequential, model, **options))
+        run = partial(checkpoint_sequential, model, segments, use_reentrant=use_reentrant)
+        run = gradients(model, run)
         assert run == plain
 
 

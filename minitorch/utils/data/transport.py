@@ -62,27 +62,23 @@ class SharedMemory:
 
 
 class _Packer(pickle.Pickler):
-    """Pickler that puts tensors aside and leaves (offset, dtype, shape) in their place."""
+    """Pickler that puts tensors aside and leaves (offset, dtype, shape) in their place.
 
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file, protocol=5, buffer_callback=self._add_buffer)
+    It must not be part of a reference cycle (through a bound method, say): its memo holds the whole batch, whose memory
+    is wanted back at once and not when the collector comes round.
+    """
+
+    def __init__(self, file: io.BytesIO, buffers: list[pickle.PickleBuffer]) -> None:
+        super().__init__(file, protocol=5, buffer_callback=buffers.append)
         self.chunks: list[tuple[int, memoryview]] = []
-        self.buffers: list[tuple[int, int]] = []
         self.size = 0
 
-    def _add(self, data: memoryview) -> int:
+    def add(self, data: memoryview) -> int:
+        """Plan a place for some bytes and return its offset."""
         offset = -(-self.size // _ALIGN) * _ALIGN
         self.chunks.append((offset, data))
         self.size = offset + data.nbytes
         return offset
-
-    def _add_buffer(self, buffer: pickle.PickleBuffer) -> bool:
-        try:
-            data = buffer.raw()
-        except BufferError:  # not contiguous: leave it in the pickle
-            return True
-        self.buffers.append((self._add(data), data.nbytes))
-        return False
 
     def persistent_id(self, obj: Any) -> Any:
         if type(obj) is not minitorch.Tensor:
@@ -93,7 +89,7 @@ class _Packer(pickle.Pickler):
         if tensor.numel() == 0:
             return (0, dtype, shape)
         array = (tensor.view(minitorch.int16) if dtype == "bfloat16" else tensor).numpy()
-        return (self._add(memoryview(array.reshape(-1).view("uint8"))), dtype, shape)
+        return (self.add(memoryview(array.reshape(-1).view("uint8"))), dtype, shape)
 
 
 class _Unpacker(pickle.Unpickler):
@@ -121,14 +117,20 @@ class _Unpacker(pickle.Unpickler):
 def pack(obj: Any, memory: SharedMemory) -> bytes:
     """Write the tensors and arrays of ``obj`` to memory and return the rest as a message."""
     file = io.BytesIO()
-    packer = _Packer(file)
+    buffers: list[pickle.PickleBuffer] = []
+    packer = _Packer(file, buffers)
     packer.dump(obj)
+    layout = []
+    for buffer in buffers:
+        view = memoryview(buffer)
+        data = buffer.raw() if view.contiguous else memoryview(view.tobytes())
+        layout.append((packer.add(data), data.nbytes))
     if packer.size:
         target = memoryview(memory.buffer(packer.size))
         for offset, data in packer.chunks:
             target[offset : offset + data.nbytes] = data
         target.release()
-    return pickle.dumps((packer.size, packer.buffers, file.getvalue()))
+    return pickle.dumps((packer.size, layout, file.getvalue()))
 
 
 def unpack(message: bytes, memory: SharedMemory) -> Any:

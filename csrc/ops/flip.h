@@ -1,0 +1,7 @@
+// Copies that run backwards through the source.
+#pragma once
+#include "core/isa.h"
+#include "core/iter.h"
+
+// operands {y, x} of one dtype; strides may be negative
+MT_KERNEL_CPU_ONLY(flip, void(int64_t itemsize, const ElementIter& it))
