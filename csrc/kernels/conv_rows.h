@@ -67,6 +67,33 @@ struct RowSource {
   }
 };
 
+// to[i] = from[i * step] for i < n.
+template <class T>
+MT_INLINE void copy_strided(const T* from, int64_t step, int64_t n, T* to) {
+  using Vec = GemmVec<T>;
+  using Index = typename VectorOf<typename IntegerOf<sizeof(T)>::type>::type;
+  constexpr int VL = Tile<T>::VL;
+  int64_t i = 0;
+  if (step == 1) {
+    for (; i + VL <= n; i += VL) store_unaligned(to + i, load_unaligned<Vec>(from + i));
+    if (i < n) store_lanes<T>(to + i, load_lanes<T>(from + i, int(n - i)), int(n - i));
+  } else if (step == 2) {
+    Index even;
+    for (int v = 0; v < VL; v++) even[v] = 2 * v;
+    for (; i + VL < n; i += VL)
+      store_unaligned(to + i, __builtin_shuffle(load_unaligned<Vec>(from + 2 * i),
+                                                load_unaligned<Vec>(from + 2 * i + VL), even));
+    if (i < n) {
+      const int64_t rest = 2 * (n - i) - 1;
+      const Vec a = load_lanes<T>(from + 2 * i, int(min64(VL, rest)));
+      const Vec b = rest > VL ? load_lanes<T>(from + 2 * i + VL, int(rest - VL)) : Vec{};
+      store_lanes<T>(to + i, __builtin_shuffle(a, b, even), int(n - i));
+    }
+  } else {
+    for (; i < n; i++) to[i] = from[i * step];
+  }
+}
+
 // The copy of outputs [b0, b0 + n) of the band dim.
 template <class T>
 void copy_source(const RowSource& s, const T* image, int64_t b0, int64_t n, T* dst) {
@@ -80,6 +107,11 @@ void copy_source(const RowSource& s, const T* image, int64_t b0, int64_t n, T* d
         for (int64_t r2 = 0; r2 < s.phases[2]; r2++) {
           T* to = dst;
           dst += s.plane;
+          const int64_t start = r2 + s.first[2], step = s.step[2];
+          const int64_t lo = min64(ext[2], start >= 0 ? 0 : ceil_div(-start, step));
+          const int64_t hi =
+              max64(lo, min64(ext[2], in2 > start ? (in2 - 1 - start) / step + 1 : 0));
+          const int64_t skip = start + lo * step;
           for (int64_t e0 = 0; e0 < ext[0]; e0++)
             for (int64_t e1 = 0; e1 < ext[1]; e1++, to += ext[2]) {
               const int64_t i0 = (base0 + e0) * s.step[0] + r0 + s.first[0];
@@ -88,20 +120,9 @@ void copy_source(const RowSource& s, const T* image, int64_t b0, int64_t n, T* d
                 for (int64_t e = 0; e < ext[2]; e++) to[e] = T(0);
                 continue;
               }
-              const T* row = image + ((c * s.in[0] + i0) * s.in[1] + i1) * in2;
-              const int64_t start = r2 + s.first[2], step = s.step[2];
-              const int64_t lo = min64(ext[2], start >= 0 ? 0 : ceil_div(-start, step));
-              const int64_t hi =
-                  max64(lo, min64(ext[2], in2 > start ? (in2 - 1 - start) / step + 1 : 0));
               for (int64_t e = 0; e < lo; e++) to[e] = T(0);
-              const T* from = row + start;
-              if (step == 1) {
-                for (int64_t e = lo; e < hi; e++) to[e] = from[e];
-              } else if (step == 2) {
-                for (int64_t e = lo; e < hi; e++) to[e] = from[2 * e];
-              } else {
-                for (int64_t e = lo; e < hi; e++) to[e] = from[e * step];
-              }
+              copy_strided(image + ((c * s.in[0] + i0) * s.in[1] + i1) * in2 + skip, step, hi - lo,
+                           to + lo);
               for (int64_t e = hi; e < ext[2]; e++) to[e] = T(0);
             }
         }
