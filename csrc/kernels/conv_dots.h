@@ -87,10 +87,14 @@ template <class T>
 MT_INLINE void run_dot_kernel(int rows, const DotItem<T>* items, int64_t count,
                               const int64_t* g_rows, const int64_t* offsets, T* sums) {
   switch (rows) {
-    case 1: return dot_kernel<T, 1>(items, count, g_rows, offsets, sums);
-    case 2: return dot_kernel<T, 2>(items, count, g_rows, offsets, sums);
-    case 3: return dot_kernel<T, 3>(items, count, g_rows, offsets, sums);
-    default: return dot_kernel<T, DotTile<T>::MO>(items, count, g_rows, offsets, sums);
+    case 1:
+      return dot_kernel<T, 1>(items, count, g_rows, offsets, sums);
+    case 2:
+      return dot_kernel<T, 2>(items, count, g_rows, offsets, sums);
+    case 3:
+      return dot_kernel<T, 3>(items, count, g_rows, offsets, sums);
+    default:
+      return dot_kernel<T, DotTile<T>::MO>(items, count, g_rows, offsets, sums);
   }
 }
 
@@ -172,10 +176,11 @@ void conv_dots_backward_weight(const ConvParams& p, const T* dy, const T* x, T* 
                 min64(s.band, s.grid[s.band_dim] - b0), to);
   };
   if (share) {
-    parallel_for(p.groups * plan.items, max64(1, kGrain / plane_count), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++)
-        copy_image(i / plan.items, i % plan.items, shared.data + i * plane_count);
-    });
+    parallel_for(p.groups * plan.items, max64(1, kGrain / plane_count),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; i++)
+                     copy_image(i / plan.items, i % plan.items, shared.data + i * plane_count);
+                 });
   }
   parallel_for(tasks, grain, [&](int64_t begin, int64_t end) {
     const int64_t x_copy = s.in_place || share ? 0 : plane_count;

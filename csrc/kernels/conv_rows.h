@@ -24,8 +24,8 @@ struct RowSource {
   int64_t channels, in[3], step[3], first[3], phases[3];
   int64_t grid[3], ext[3];  // outputs, and elements of a plane; ext - grid is the reach of the taps
   int64_t image_stride;
-  int band_dim;             // the dim that is cut into bands
-  int64_t band, plane;      // outputs of a band; distance of planes
+  int band_dim;         // the dim that is cut into bands
+  int64_t band, plane;  // outputs of a band; distance of planes
   bool in_place;
 
   int64_t planes() const { return channels * phases[0] * phases[1] * phases[2]; }
@@ -212,11 +212,15 @@ MT_INLINE void put_tile(const RowSource& s, const RowPass& pass, const RowTarget
   int64_t q2 = j % s.ext[2], line = j / s.ext[2];
   for (int64_t at = 0; at < cols; line++, q2 = 0) {
     const int64_t run = min64(cols - at, s.ext[2] - q2), n = min64(cols - at, grid[2] - q2);
-    int64_t q1 = s.band_dim == 0 ? line % s.ext[1] : line, q0 = s.band_dim == 0 ? line / s.ext[1] : 0;
+    int64_t q1 = s.band_dim == 0 ? line % s.ext[1] : line,
+            q0 = s.band_dim == 0 ? line / s.ext[1] : 0;
     if (n > 0 && q1 < grid[1] && q0 < grid[0]) {
       (s.band_dim == 0 ? q0 : q1) += b0;
-      T* to = y + ((q0 * pass.step[0] + pass.first[0]) * target.size[1] + q1 * pass.step[1] +
-                   pass.first[1]) * target.size[2] + q2 * pass.step[2] + pass.first[2];
+      T* to = y +
+              ((q0 * pass.step[0] + pass.first[0]) * target.size[1] + q1 * pass.step[1] +
+               pass.first[1]) *
+                  target.size[2] +
+              q2 * pass.step[2] + pass.first[2];
       const int64_t step = pass.step[2];
       for (int r = 0; r < rows; r++, to += target.channel_stride) {
         const T* from = tile + r * tile_row + at;
@@ -262,7 +266,8 @@ void row_tiles(const RowSource& s, const RowPass& pass, const RowTarget<T>& targ
   }
 }
 
-// pack(pass, group, i0, rows, k0, kc, dst): dst[p*rows + r] = weight of row i0 + r for offset k0 + p.
+// pack(pass, group, i0, rows, k0, kc, dst): dst[p*rows + r] = weight of row i0 + r for offset k0 +
+// p.
 template <class T, class Pack>
 void conv_rows(RowSource s, const RowPass* passes, int pass_count, int64_t batch, int64_t groups,
                const T* x, const RowTarget<T>& target, double flops, const Pack& pack) {
@@ -327,7 +332,8 @@ void conv_rows(RowSource s, const RowPass* passes, int pass_count, int64_t batch
     RowTile<T> tile;
     for (int64_t task = begin; task < end; task++) {
       const int64_t part = task % parts, g = task / parts / ceil_div(items, chunk);
-      const int64_t i0 = task / parts % ceil_div(items, chunk) * chunk, i1 = min64(items, i0 + chunk);
+      const int64_t i0 = task / parts % ceil_div(items, chunk) * chunk,
+                    i1 = min64(items, i0 + chunk);
       const T* copies = parts > 1 ? shared.data + (g * items + i0) * copy_size : own.data;
       if (parts == 1 && !s.in_place)
         for (int64_t i = i0; i < i1; i++) copy_item(g, i, own.data + (i - i0) * copy_size);
