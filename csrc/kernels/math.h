@@ -182,7 +182,7 @@ MT_INLINE float tanh(float x) {
   float e = exp(2.0f * (a > 10.0f ? 10.0f : a));
   float large = copysign(1.0f - 2.0f / (e + 1.0f), x);
   float y = a < 0.625f ? small : large;
-  return x == x ? y : x;
+  return x == x && x != 0.0f ? y : x;
 }
 
 // sinh from u = e^a - 1: (u + u / (u + 1)) / 2. Near overflow e^a is formed as a square.

@@ -136,7 +136,8 @@ DType compute_type(BinaryOp op, Domain domain, const Operand& a, const Operand& 
   if (dtype == DType::Bool) {
     bool allowed = domain == Domain::Bits || op == BinaryOp::add || op == BinaryOp::add_scaled ||
                    op == BinaryOp::mul || op == BinaryOp::maximum || op == BinaryOp::minimum ||
-                   op == BinaryOp::fmax || op == BinaryOp::fmin || op == BinaryOp::pow;
+                   op == BinaryOp::fmax || op == BinaryOp::fmin ||
+                   (op == BinaryOp::pow && !(a.tensor && b.tensor));
     MT_CHECK_KIND(ErrorKind::NotImplemented, allowed, name, "(): not defined for bool tensors");
   }
   bool divides = op == BinaryOp::floor_divide || op == BinaryOp::trunc_divide ||

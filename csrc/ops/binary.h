@@ -17,7 +17,7 @@
   X(minimum, x != x || x < y ? x : y)                                          \
   X(fmax, y != y || x > y ? x : y)                                             \
   X(fmin, y != y || x < y ? x : y)                                             \
-  X(heaviside, x == T(0) ? y : x < T(0) ? T(0) : x == x ? T(1) : x)
+  X(heaviside, x == T(0) ? y : x > T(0) ? T(1) : T(0))
 
 // One element at a time, any numeric dtype.
 #define MT_BINARY_NUMERIC_PLAIN_OPS(X)                                         \

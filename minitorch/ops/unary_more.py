@@ -69,17 +69,7 @@ def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
     return y
 
 
-@op(out=True)
-def sinc(input):
-    """sin(pi x) / (pi x), 1 at 0."""
-    x = (input if input.dtype.is_floating_point else input.to(_C.float32)) * math.pi
-    zero = x == 0
-    safe = _where(zero, 1.0, x)
-    # Around 0 the quotient has derivatives that a chain of sin and division loses at 0 itself.
-    return _where(zero, 1 - x * x / 6, safe.sin() / safe)
-
-
-for _f in (deg2rad, rad2deg, logit, nan_to_num, sinc):
+for _f in (deg2rad, rad2deg, logit, nan_to_num):
     inplace(_f, function=True)
 
 
