@@ -7,6 +7,7 @@
 #include "ops/batch_norm.h"
 
 #include "core/parallel.h"
+#include "kernels/scratch.h"
 #include "kernels/simd.h"
 
 namespace mt::cpu::MT_ISA {
@@ -248,32 +249,33 @@ MT_INLINE void over_channels(const BatchNormArgs& a, const C& channel, const Col
 
 template <class T> void eval(const BatchNormArgs& args, const T* m, const T* v, T* out) {
   const T* x = static_cast<const T*>(args.x);
-  auto rstd = [&](int64_t c) { return T(1 / __builtin_sqrt(double(v[c]) + args.eps)); };
+  Scratch<T> factors(2 * args.c);
+  T *scale = factors.data, *shift = scale + args.c;
+  for (int64_t c = 0; c < args.c; c++) {
+    const Channel<T> ch{args, c};
+    scale[c] = T(1 / __builtin_sqrt(double(v[c]) + args.eps)) * ch.weight;
+    shift[c] = ch.bias;
+  }
   if (args.inner > 1) {
-    const int64_t grain = ceil_div(kGrain, args.inner);
-    parallel_for(args.n * args.c, grain, [&](int64_t begin, int64_t end) {
+    parallel_for(args.n * args.c, ceil_div(kGrain, args.inner), [&](int64_t begin, int64_t end) {
+      int64_t c = begin % args.c;
       for (int64_t i = begin; i < end; i++) {
-        const Channel<T> ch{args, i % args.c};
-        const Vec<T> mv = set(m[ch.c]), scale = set(T(rstd(ch.c) * ch.weight)), shift = set(ch.bias);
+        const Vec<T> mv = set(m[c]), sv = set(scale[c]), bv = set(shift[c]);
         for_vectors<T>(args.inner, [&](int64_t j, auto io) {
           const int64_t at = i * args.inner + j;
-          io.put(out + at, (io.get(x + at) - mv) * scale + shift);
+          io.put(out + at, (io.get(x + at) - mv) * sv + bv);
         });
+        c = c + 1 == args.c ? 0 : c + 1;
       }
     });
     return;
   }
-  over_channels(args, [](int64_t) {}, [&](int64_t c0, int64_t width) {
-    T scale[kColumns], shift[kColumns];
-    for (int64_t j = 0; j < width; j++) {
-      const Channel<T> ch{args, c0 + j};
-      scale[j] = rstd(ch.c) * ch.weight;
-      shift[j] = ch.bias;
-    }
-    for (int64_t r = 0; r < args.n; r++) {
-      const int64_t at = r * args.c + c0;
+  parallel_for(args.n, ceil_div(kGrain, args.c ? args.c : 1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const T* row = x + i * args.c;
+      T* y = out + i * args.c;
 #pragma GCC ivdep
-      for (int64_t j = 0; j < width; j++) out[at + j] = (x[at + j] - m[c0 + j]) * scale[j] + shift[j];
+      for (int64_t c = 0; c < args.c; c++) y[c] = (row[c] - m[c]) * scale[c] + shift[c];
     }
   });
 }

@@ -66,14 +66,39 @@ MT_INLINE void add_gradient(const T* a, const T* b, int64_t n, T p, T y, T g, T*
   });
 }
 
+// Four distances from a to rows of b, for the norms that are sums of vectors.
+template <class T, Norm norm> MT_INLINE void four_distances(const T* a, const T* b, int64_t n, T* y) {
+  Vec<T> total[4] = {};
+  for_vectors<T>(n, [&](int64_t i, auto io) {
+    const Vec<T> v = io.get(a + i);
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++) {
+      const Vec<T> d = v - io.get(b + r * n + i);
+      if constexpr (norm == Norm::two) total[r] += d * d;
+      else total[r] += absolute<T>(d);
+    }
+  });
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; r++) {
+    const T sum = sum_lanes<T>(total[r]);
+    y[r] = norm == Norm::two ? fn::sqrt(sum) : sum;
+  }
+}
+
 template <class T, Norm norm> void forward(const CdistArgs& a, T* y) {
   const T *x1 = static_cast<const T*>(a.x1), *x2 = static_cast<const T*>(a.x2);
   const int64_t cost = a.rows2 * (a.n + 8) + 1;
   parallel_for(a.batch * a.rows1, ceil_div(kGrain / 2, cost), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++)
-      for (int64_t j = 0; j < a.rows2; j++)
-        y[i * a.rows2 + j] =
-            distance<T, norm>(x1 + i * a.n, x2 + (i / a.rows1 * a.rows2 + j) * a.n, a.n, T(a.p));
+    for (int64_t i = begin; i < end; i++) {
+      const T *row = x1 + i * a.n, *others = x2 + i / a.rows1 * a.rows2 * a.n;
+      T* out = y + i * a.rows2;
+      int64_t j = 0;
+      if constexpr (norm == Norm::one || norm == Norm::two) {
+        if (a.n <= 8192)
+          for (; j + 4 <= a.rows2; j += 4) four_distances<T, norm>(row, others + j * a.n, a.n, out + j);
+      }
+      for (; j < a.rows2; j++) out[j] = distance<T, norm>(row, others + j * a.n, a.n, T(a.p));
+    }
   });
 }
 

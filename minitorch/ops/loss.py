@@ -50,7 +50,7 @@ FORMULAS = {
 def _smooth(d, beta):
     a = d.abs()
     inside = (a < beta).to(d.dtype)
-    return inside * (0.5 / beta if beta else 0) * d * d + (1 - inside) * (a - 0.5 * beta)
+    return inside * (0.5 / beta) * d * d + (1 - inside) * (a - 0.5 * beta)
 
 
 def _huber(d, delta):
@@ -144,7 +144,8 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     """
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss(): does not support negative values for beta, got {beta}")
-    return _smooth_l1(input, target, reduction_code(reduction, size_average, reduce), beta)
+    code = reduction_code(reduction, size_average, reduce)
+    return _smooth_l1(input, target, code, beta) if beta else _l1(input, target, code)
 
 
 @functional
