@@ -19,7 +19,9 @@ def _scatter(dy, places, shape, nd):
     size = 1
     for n in shape[len(shape) - nd :]:
         size *= n
-    flat = dy.new_zeros((rows, size)).scatter_add(1, places.reshape((rows, -1)), dy.reshape((rows, -1)))
+    flat = dy.new_zeros((rows, size)).scatter_add(
+        1, places.reshape((rows, -1)), dy.reshape((rows, -1))
+    )
     return flat.reshape(shape)
 
 
@@ -118,9 +120,17 @@ def _named(f, name, doc, top=False):
 
 def _max_pool(nd):
     def max_pool(
-        input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+        input,
+        kernel_size,
+        stride=None,
+        padding=0,
+        dilation=1,
+        ceil_mode=False,
+        return_indices=False,
     ):
-        y, index = _C.max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, nd)
+        y, index = _C.max_pool(
+            input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, nd
+        )
         if y.requires_grad:
             out = (y, index) if return_indices else y
             record(MaxPool, out, (input,), (input, index)).spec = (
@@ -143,7 +153,9 @@ def _max_pool(nd):
 
 
 def _max_pool_with_indices(nd, plain):
-    def f(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=True):
+    def f(
+        input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=True
+    ):
         return plain(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
     name = f"max_pool{nd}d_with_indices"
@@ -155,8 +167,12 @@ def _max_pool_with_indices(nd, plain):
 def _average(nd):
     if nd == 1:
 
-        def avg_pool(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
-            return _avg_pool(input, (kernel_size, stride, padding, ceil_mode, count_include_pad, None, nd))
+        def avg_pool(
+            input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
+        ):
+            return _avg_pool(
+                input, (kernel_size, stride, padding, ceil_mode, count_include_pad, None, nd)
+            )
 
     else:
 
@@ -164,7 +180,15 @@ def _average(nd):
             input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
             divisor_override=None,
         ):  # fmt: skip
-            spec = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, nd)
+            spec = (
+                kernel_size,
+                stride,
+                padding,
+                ceil_mode,
+                count_include_pad,
+                divisor_override,
+                nd,
+            )
             return _avg_pool(input, spec)
 
     doc = f"""The mean of each window over {nd} spatial dim{"s" if nd > 1 else ""}.
@@ -299,15 +323,33 @@ for _nd in (1, 2, 3):
 
 
 @functional
-def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
+def fractional_max_pool2d(
+    input,
+    kernel_size,
+    output_size=None,
+    output_ratio=None,
+    return_indices=False,
+    _random_samples=None,
+):
     """Max pooling over windows at pseudo-random places, so that the output has any smaller size."""
-    return _fractional(input, kernel_size, output_size, output_ratio, return_indices, _random_samples, 2)
+    return _fractional(
+        input, kernel_size, output_size, output_ratio, return_indices, _random_samples, 2
+    )
 
 
 @functional
-def fractional_max_pool3d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
+def fractional_max_pool3d(
+    input,
+    kernel_size,
+    output_size=None,
+    output_ratio=None,
+    return_indices=False,
+    _random_samples=None,
+):
     """Max pooling over windows at pseudo-random places, so that the output has any smaller size."""
-    return _fractional(input, kernel_size, output_size, output_ratio, return_indices, _random_samples, 3)
+    return _fractional(
+        input, kernel_size, output_size, output_ratio, return_indices, _random_samples, 3
+    )
 
 
 def _fractional(input, kernel_size, output_size, output_ratio, return_indices, samples, nd):
@@ -329,7 +371,9 @@ def _fractional(input, kernel_size, output_size, output_ratio, return_indices, s
     for n, o, k in zip(shape[-nd:], out, kernel):
         if o + k - 1 > n:
             raise RuntimeError(f"{name}(): pool size {k} too large relative to input size {n}")
-    values, places = _fractional_windows(input.reshape((batch, channels, *shape[-nd:])), samples, kernel, out)
+    values, places = _fractional_windows(
+        input.reshape((batch, channels, *shape[-nd:])), samples, kernel, out
+    )
     shape = (*shape[:-nd], *out)
     values, places = values.reshape(shape), places.reshape(shape)
     return (values, places) if return_indices else values
@@ -351,7 +395,11 @@ def _fractional_windows(x, samples, kernel, out):
         start = start.to(_C.int64)
         start[..., o - 1] = n - k
         inside = start.unsqueeze(-1) + arange(k)
-        lead = (*x.shape[:2], *(o if e == d else 1 for e in range(nd)), *(k if e == d else 1 for e in range(nd)))
+        lead = (
+            *x.shape[:2],
+            *(o if e == d else 1 for e in range(nd)),
+            *(k if e == d else 1 for e in range(nd)),
+        )
         inside = inside.reshape(lead)
         places = inside if places is None else places * n + inside
     count = 1

@@ -83,9 +83,13 @@ def channel_shuffle(input, groups):
     """
     shape = input.shape
     if len(shape) < 3:
-        raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}")
+        raise RuntimeError(
+            f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}"
+        )
     if groups <= 0:
-        raise RuntimeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
+        raise RuntimeError(
+            f"Number of groups to divide channels in must be positive. Value of groups:{groups}"
+        )
     if shape[1] % groups:
         raise RuntimeError(
             f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups."
@@ -166,7 +170,9 @@ def affine_grid(theta, size, align_corners=None):
     shape = tuple(size[2:])
     base = theta.new_ones((*shape, nd + 1))
     for i, n in enumerate(shape):
-        line = FUNCTIONS["linspace"](-1, 1, n, dtype=theta.dtype) if n > 1 else theta.new_zeros((1,))
+        line = (
+            FUNCTIONS["linspace"](-1, 1, n, dtype=theta.dtype) if n > 1 else theta.new_zeros((1,))
+        )
         if not align_corners:
             line = line * ((n - 1) / n)
         base[..., nd - 1 - i] = line.reshape(tuple(n if j == i else 1 for j in range(nd)))
