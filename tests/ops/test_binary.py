@@ -127,11 +127,11 @@ def test_integers(dtype):
         "add sub mul floor_divide remainder fmod maximum minimum bitwise_and bitwise_or bitwise_xor "
         "gcd lcm eq lt ge logical_and logical_xor"
     ).split():
-        ours = getattr(minitorch, name)(minitorch.from_numpy(x), minitorch.from_numpy(y))
-        theirs = getattr(torch, name)(torch.from_numpy(x), torch.from_numpy(y))
-        # torch's gcd of the smallest number is negative.
-        keep = x != info.min if name in ("gcd", "lcm") else x == x
-        assert ours.numpy()[keep].tolist() == theirs.numpy()[keep].tolist(), name
+        # torch's lcm of the smallest number and some others ends the process.
+        a = np.where(x == info.min, 12, x).astype(dtype) if name in ("gcd", "lcm") else x
+        ours = getattr(minitorch, name)(minitorch.from_numpy(a), minitorch.from_numpy(y))
+        theirs = getattr(torch, name)(torch.from_numpy(a), torch.from_numpy(y))
+        assert ours.tolist() == theirs.tolist(), name
     small = np.array([0, 1, 2, 3, 5, 6] * 12, dtype)
     for name in ("pow", "bitwise_left_shift", "bitwise_right_shift"):
         ours = getattr(minitorch, name)(minitorch.from_numpy(x), minitorch.from_numpy(small))
