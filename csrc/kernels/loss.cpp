@@ -14,10 +14,9 @@ constexpr int64_t kBlock = 512, kMaxChunks = 512;
 
 template <class T> MT_INLINE T sign(T d) { return T(d > T(0)) - T(d < T(0)); }
 template <class T> MT_INLINE T at_least(T v, T low) { return v < low ? low : v; }
-// One comparison: two in a row keep the compiler from vectorising.
 template <class T> MT_INLINE T clamp(T v, T most) {
-  const T a = fn::fabs(v);
-  return fn::copysign(a > most ? most : a, v);
+  const T w = v > most ? most : v;
+  return w < -most ? -most : w;
 }
 template <class T> MT_INLINE T log_or_100(T v) { return at_least(v, T(-100)); }
 // log(1 + z) from the logarithm of the rounded sum, corrected for its rounding.
@@ -117,7 +116,8 @@ bool loss_forward(const LossArgs& args, void* out) {
 #define MT_RUN_(name, value, derivative)                                                          \
   case LossOp::name:                                                                              \
     forward<T>(args, static_cast<T*>(out),                                                        \
-               [p](const T* xs, const T* ts, [[maybe_unused]] const T* qs, T* ys, int64_t n) {    \
+               [parameter](const T* xs, const T* ts, const T* qs, T* ys, int64_t n) {             \
+                 [[maybe_unused]] const T p = parameter; /* not in the closure: ys may alias it */ \
                  _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) {                           \
                    [[maybe_unused]] const T x = xs[i], t = ts[i], d = x - t, q = qs[i];           \
                    ys[i] = value;                                                                 \
@@ -126,7 +126,7 @@ bool loss_forward(const LossArgs& args, void* out) {
     break;
   MT_SWITCH_FLOAT(args.dtype, {
     using T = scalar_t;
-    [[maybe_unused]] const T p = T(args.parameter);
+    const T parameter = T(args.parameter);
     switch (args.op) { MT_LOSS_OPS(MT_RUN_) }
     if (args.op == LossOp::binary_cross_entropy)
       return all_probabilities(static_cast<const T*>(args.x), args.n);
@@ -140,7 +140,8 @@ void loss_backward(const LossArgs& args, const void* dy, void* dx) {
   case LossOp::name:                                                                              \
     backward<T>(                                                                                  \
         args, static_cast<const T*>(dy), static_cast<T*>(dx),                                     \
-        [p](const T* xs, const T* ts, [[maybe_unused]] const T* qs, T g, T* dxs, int64_t n) {     \
+        [parameter](const T* xs, const T* ts, const T* qs, T g, T* dxs, int64_t n) {              \
+          [[maybe_unused]] const T p = parameter;                                                 \
           _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) {                                  \
             [[maybe_unused]] const T x = xs[i], t = ts[i], d = x - t, q = qs[i];                  \
             dxs[i] = (derivative) * g;                                                            \
@@ -149,7 +150,7 @@ void loss_backward(const LossArgs& args, const void* dy, void* dx) {
     break;
   MT_SWITCH_FLOAT(args.dtype, {
     using T = scalar_t;
-    [[maybe_unused]] const T p = T(args.parameter);
+    const T parameter = T(args.parameter);
     switch (args.op) { MT_LOSS_OPS(MT_RUN_) }
   })
 #undef MT_RUN_

@@ -18,7 +18,7 @@
     clamp(d, p))                                                                                \
   X(binary_cross_entropy, -(t * log_or_100(fn::log(x)) + (T(1) - t) * log_or_100(log1p(-x))),   \
     (x - t) / at_least((T(1) - x) * x, T(1e-12)))                                               \
-  X(bce_with_logits, (T(1) - t) * x + softplus(-x), sigmoid(x) - t)                             \
+  X(bce_with_logits, softplus(x) - t * x, sigmoid(x) - t)                                       \
   X(bce_with_logits_positive, (T(1) - t) * x + ((q - T(1)) * t + T(1)) * softplus(-x),          \
     (T(1) - t) - ((q - T(1)) * t + T(1)) * sigmoid(-x))                                         \
   X(kl_div, fn::select(t == T(0), -t * x, t*(fn::log(t) - x)), -t)                              \
