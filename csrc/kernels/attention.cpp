@@ -20,13 +20,14 @@ constexpr int64_t kQueries = 64, kKeys = 64;
 
 MT_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// to[c][i] = from[i][c] * scale for `rows` rows i; lanes up to kQueries are zero.
+// to[c][i] = from[i][c] * scale for `rows` rows i; further lanes are zero.
 template <class T>
-void transpose_in(const T* from, int64_t row, int64_t rows, int64_t columns, T scale, T* to) {
+void transpose_in(const T* from, int64_t row, int64_t rows, int64_t lanes, int64_t columns, T scale,
+                  T* to) {
   for (int64_t c = 0; c < columns; c++) {
     T* out = to + c * kQueries;
     for (int64_t i = 0; i < rows; i++) out[i] = from[i * row + c] * scale;
-    for (int64_t i = rows; i < kQueries; i++) out[i] = 0;
+    for (int64_t i = rows; i < lanes; i++) out[i] = 0;
   }
 }
 
@@ -44,6 +45,7 @@ template <class T> struct Block {
   const AttentionArgs& a;
   int64_t b, h, i0;
   int64_t rows = least(kQueries, a.queries - i0);
+  int64_t lanes = ceil_div(rows, kLanes<T>) * kLanes<T>;  // computed, of kQueries
   int64_t keys_end = a.causal ? least(a.keys, i0 + rows) : a.keys;
 
   int64_t kv_head() const { return h / (a.heads / a.kv_heads); }
@@ -54,14 +56,14 @@ template <class T> struct Block {
   const T* k(int64_t j0) const { return at(a.k, a.k_at, b, kv_head(), j0); }
   const T* v(int64_t j0) const { return at(a.v, a.v_at, b, kv_head(), j0); }
 
-  // Scores [keys j0 ... j0 + nk, kQueries], masked.
+  // Scores [keys j0 ... j0 + nk, lanes], rows kQueries apart, masked.
   void scores(int64_t j0, int64_t nk, const T* qt, T* s) const {
-    block_gemm<T>(nk, kQueries, a.width, k(j0), a.k_at.row, 1, qt, kQueries, s, kQueries, false);
+    block_gemm<T>(nk, lanes, a.width, k(j0), a.k_at.row, 1, qt, kQueries, s, kQueries, false);
     if (a.mask) apply_mask(j0, nk, s);
     if (a.causal && j0 + nk > i0 + 1) {
       for (int64_t j = 0; j < nk; j++) {
         // Keys beyond a query's own place.
-        const int64_t hidden = least(j0 + j - i0, kQueries);
+        const int64_t hidden = least(j0 + j - i0, lanes);
         for (int64_t i = 0; i < hidden; i++) s[j * kQueries + i] = T(-__builtin_inf());
       }
     }
@@ -83,36 +85,39 @@ template <class T> struct Block {
   }
 };
 
-// Running softmax of kQueries lanes: s becomes exp(s - maximum), and `correction` is what sums and
-// outputs so far have to be multiplied with.
-template <class T> void softmax_step(int64_t nk, T* s, T* maximum, T* sums, T* correction) {
+// One step of the running softmax of V vectors of lanes: s becomes exp(s - maximum), and
+// `correction` is what sums and outputs so far have to be multiplied with.
+template <class T, int V>
+MT_INLINE void softmax_lanes(int64_t nk, T* s, T* maximum, T* sums, T* correction) {
   constexpr int L = kLanes<T>;
   const Vec<T> lowest = set(T(-__builtin_inf()));
-  for (int64_t c = 0; c < kQueries; c += 2 * L) {
-    Vec<T> m[2] = {load(maximum + c), load(maximum + c + L)}, before[2] = {m[0], m[1]}, sum[2] = {};
-    for (int64_t j = 0; j < nk; j++) {
-      m[0] = max<T>(m[0], load(s + j * kQueries + c));
-      m[1] = max<T>(m[1], load(s + j * kQueries + c + L));
+  Vec<T> m[V], before[V], origin[V], sum[V] = {};
+  for (int v = 0; v < V; v++) m[v] = before[v] = load(maximum + v * L);
+  for (int64_t j = 0; j < nk; j++)
+    for (int v = 0; v < V; v++) m[v] = max<T>(m[v], load(s + j * kQueries + v * L));
+  // Where everything is hidden so far, differences are taken from 0.
+  for (int v = 0; v < V; v++) origin[v] = m[v] == lowest ? Vec<T>{} : m[v];
+  for (int64_t j = 0; j < nk; j++)
+    for (int v = 0; v < V; v++) {
+      T* p = s + j * kQueries + v * L;
+      const Vec<T> e = exp_nonpositive(load(p) - origin[v]);
+      store(p, e);
+      sum[v] += e;
     }
-    // Where everything is hidden so far, differences are taken from 0.
-    const Vec<T> origin[2] = {m[0] == lowest ? Vec<T>{} : m[0], m[1] == lowest ? Vec<T>{} : m[1]};
-    for (int64_t j = 0; j < nk; j++) {
-      T* p = s + j * kQueries + c;
-      const Vec<T> e0 = exp_nonpositive(load(p) - origin[0]);
-      const Vec<T> e1 = exp_nonpositive(load(p + L) - origin[1]);
-      store(p, e0);
-      store(p + L, e1);
-      sum[0] += e0;
-      sum[1] += e1;
-    }
-    for (int u = 0; u < 2; u++) {
-      const int64_t at = c + u * L;
-      const Vec<T> f = exp_nonpositive(before[u] - origin[u]);
-      store(correction + at, f);
-      store(sums + at, load(sums + at) * f + sum[u]);
-      store(maximum + at, m[u]);
-    }
+  for (int v = 0; v < V; v++) {
+    const Vec<T> f = exp_nonpositive(before[v] - origin[v]);
+    store(correction + v * L, f);
+    store(sums + v * L, load(sums + v * L) * f + sum[v]);
+    store(maximum + v * L, m[v]);
   }
+}
+template <class T>
+void softmax_step(int64_t nk, int64_t lanes, T* s, T* maximum, T* sums, T* correction) {
+  constexpr int L = kLanes<T>;
+  int64_t c = 0;
+  for (; c + 2 * L <= lanes; c += 2 * L)
+    softmax_lanes<T, 2>(nk, s + c, maximum + c, sums + c, correction + c);
+  if (c < lanes) softmax_lanes<T, 1>(nk, s + c, maximum + c, sums + c, correction + c);
 }
 
 template <class T>
@@ -123,14 +128,14 @@ void forward_block(const Block<T>& block, T* qt, T* ot, T* s, T* out, int64_t ou
     maximum[i] = T(-__builtin_inf());
     sums[i] = 0;
   }
-  transpose_in(block.q(), a.q_at.row, block.rows, a.width, T(a.scale), qt);
+  transpose_in(block.q(), a.q_at.row, block.rows, block.lanes, a.width, T(a.scale), qt);
   if (block.keys_end == 0)
     for (int64_t i = 0; i < a.value_width * kQueries; i++) ot[i] = 0;
   for (int64_t j0 = 0; j0 < block.keys_end; j0 += kKeys) {
     const int64_t nk = least(kKeys, block.keys_end - j0);
     block.scores(j0, nk, qt, s);
-    softmax_step(nk, s, maximum, sums, correction);
-    block_gemm<T>(a.value_width, kQueries, nk, block.v(j0), 1, a.v_at.row, s, kQueries, ot, kQueries,
+    softmax_step(nk, block.lanes, s, maximum, sums, correction);
+    block_gemm<T>(a.value_width, block.lanes, nk, block.v(j0), 1, a.v_at.row, s, kQueries, ot, kQueries,
                   j0 > 0, correction);
   }
   for (int64_t i = 0; i < kQueries; i++) {
@@ -143,9 +148,9 @@ void forward_block(const Block<T>& block, T* qt, T* ot, T* s, T* out, int64_t ou
 
 // p = exp(s - lse) in s, ds = p (dp - delta) scale in dp.
 template <class T>
-void gradient_step(int64_t nk, T* s, T* dp, const T* lse, const T* delta, T scale) {
+void gradient_step(int64_t nk, int64_t lanes, T* s, T* dp, const T* lse, const T* delta, T scale) {
   constexpr int L = kLanes<T>;
-  for (int64_t c = 0; c < kQueries; c += L) {
+  for (int64_t c = 0; c < lanes; c += L) {
     const Vec<T> l = load(lse + c), d = load(delta + c);
     for (int64_t j = 0; j < nk; j++) {
       const int64_t at = j * kQueries + c;
@@ -165,7 +170,7 @@ template <class T> struct Gradients {
 template <class T>
 void backward_block(const Block<T>& block, const Gradients<T>& g, T* qt, T* dot, T* dqt, T* s, T* dp) {
   const AttentionArgs& a = block.a;
-  const int64_t rows = block.rows, i0 = block.i0, b = block.b, h = block.h;
+  const int64_t rows = block.rows, lanes = block.lanes, i0 = block.i0, b = block.b, h = block.h;
   auto row_of = [&](const T* p, const HeadStrides& at, int64_t head, int64_t row) {
     return const_cast<T*>(p) + b * at.batch + head * at.head + row * at.row;
   };
@@ -180,16 +185,16 @@ void backward_block(const Block<T>& block, const Gradients<T>& g, T* qt, T* dot,
         return io.get(out + i * g.out_at.row + c) * io.get(dout + i * g.dout_at.row + c);
       }));
   }
-  transpose_in(block.q(), a.q_at.row, rows, a.width, T(a.scale), qt);
-  transpose_in(dout, g.dout_at.row, rows, a.value_width, T(1), dot);
+  transpose_in(block.q(), a.q_at.row, rows, lanes, a.width, T(a.scale), qt);
+  transpose_in(dout, g.dout_at.row, rows, lanes, a.value_width, T(1), dot);
   for (int64_t i = 0; i < a.width * kQueries; i++) dqt[i] = 0;
   for (int64_t j0 = 0; j0 < block.keys_end; j0 += kKeys) {
     const int64_t nk = least(kKeys, block.keys_end - j0);
     const T *k = block.k(j0), *v = block.v(j0);
     block.scores(j0, nk, qt, s);
-    block_gemm<T>(nk, kQueries, a.value_width, v, a.v_at.row, 1, dot, kQueries, dp, kQueries, false);
-    gradient_step(nk, s, dp, lse, delta, T(a.scale));
-    block_gemm<T>(a.width, kQueries, nk, k, 1, a.k_at.row, dp, kQueries, dqt, kQueries, true);
+    block_gemm<T>(nk, lanes, a.value_width, v, a.v_at.row, 1, dot, kQueries, dp, kQueries, false);
+    gradient_step(nk, lanes, s, dp, lse, delta, T(a.scale));
+    block_gemm<T>(a.width, lanes, nk, k, 1, a.k_at.row, dp, kQueries, dqt, kQueries, true);
     block_gemm<T>(nk, a.value_width, rows, s, kQueries, 1, dout, g.dout_at.row,
                   row_of(g.dv, g.dv_at, block.kv_head(), j0), g.dv_at.row, true);
     block_gemm<T>(nk, a.width, rows, dp, kQueries, 1, block.q(), a.q_at.row,
