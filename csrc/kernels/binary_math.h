@@ -67,15 +67,38 @@ template <class T> MT_INLINE T pow_any(T x, T y) {
   }
 }
 
+// Where both are the same infinity their difference is NaN, the result that infinity.
 template <class T> MT_INLINE T logaddexp(T x, T y) {
   T hi = x > y ? x : y, lo = x > y ? y : x;
-  if (hi == lo && hi - hi != T(0)) return hi;  // both the same infinity
-  return x != x || y != y ? x + y : hi + log1p(exp(lo - hi));
+  T sum = hi + log1p(exp(lo - hi));
+  T r = hi == lo && hi - hi != T(0) ? hi : sum;
+  return x != x || y != y ? x + y : r;
 }
 template <class T> MT_INLINE T logaddexp2(T x, T y) {
   T hi = x > y ? x : y, lo = x > y ? y : x;
-  if (hi == lo && hi - hi != T(0)) return hi;
-  return x != x || y != y ? x + y : hi + log2(T(1) + exp2(lo - hi));
+  T sum = hi + log1p(exp2(lo - hi)) * T(1.4426950408889634);
+  T r = hi == lo && hi - hi != T(0) ? hi : sum;
+  return x != x || y != y ? x + y : r;
+}
+
+// x / y in double is the exact quotient rounded, and up to 2^24 it does not cross an integer: the whole
+// part is right, and so is x - whole * y, whose bits all fit.
+MT_INLINE bool quotient_holds(float x, float y) {
+  return fabs(x) < kInf && fabs(y) < kInf && y != 0.0f && fabs(x) <= fabs(y) * 16777216.0f;
+}
+MT_INLINE float fmod_fast(float x, float y) {
+  double xd = double(x), yd = double(y);
+  return copysign(float(xd - __builtin_trunc(xd / yd) * yd), x);
+}
+MT_INLINE float remainder_fast(float x, float y) {
+  double xd = double(x), yd = double(y);
+  float r = float(xd - __builtin_floor(xd / yd) * yd);
+  // A remainder that rounds up to the divisor is what Python gives, too; the sign of zero is y's.
+  return r == 0.0f ? copysign(0.0f, y) : r;
+}
+MT_INLINE float floor_divide_fast(float x, float y) {
+  float q = float(__builtin_floor(double(x) / double(y)));
+  return q == 0.0f ? copysign(0.0f, x / y) : q;
 }
 
 // Shifts by less than zero or by the width and more give what arithmetic would: 0, or the sign.

@@ -8,9 +8,7 @@
 #include "ops/elementwise.h"
 
 #define MT_ACTIVATION_OPS(X)                                                                  \
-  X(gelu, T(0.5) * x * (T(1) + fn::erf(x * T(0.7071067811865476))), x,                        \
-    T(0.5) * (T(1) + fn::erf(x * T(0.7071067811865476))) +                                    \
-        x * T(0.3989422804014327) * fn::exp(T(-0.5) * x * x))                                 \
+  X(gelu, fn::gelu(x), x, fn::gelu_derivative(x))                                             \
   X(gelu_tanh, fn::gelu_tanh(x), x, fn::gelu_tanh_derivative(x))                              \
   X(silu, x* fn::sigmoid(x), x, fn::sigmoid(x) * (T(1) + x * (T(1) - fn::sigmoid(x))))        \
   X(mish, x* fn::mish_gate(x), x, fn::mish_derivative(x))                                     \

@@ -15,17 +15,30 @@ union Value {
   int64_t i;
 };
 
-Value value_of(const Scalar& s, DType compute) {
+// An integer as a smaller dtype would hold it.
+int64_t wrapped(int64_t v, DType dtype) {
+  switch (dtype) {
+    case DType::Bool: return v != 0;
+    case DType::UInt8: return uint8_t(v);
+    case DType::Int8: return int8_t(v);
+    case DType::Int16: return int16_t(v);
+    case DType::Int32: return int32_t(v);
+    default: return v;
+  }
+}
+
+Value value_of(const Scalar& s, DType dtype) {
   Value v;
-  if (compute == DType::Float32) v.f = float(s.d);
-  else if (compute == DType::Float64) v.d = s.d;
-  else v.i = s.kind == Scalar::Float ? int64_t(s.d) : s.i;
+  if (dtype == DType::Float64) v.d = s.d;
+  else if (is_floating(dtype)) v.f = float(s.d);
+  else v.i = wrapped(s.kind == Scalar::Float ? int64_t(s.d) : s.i, dtype);
   return v;
 }
 
 // The operands x and y of a kernel that computes in `compute`; the kernel converts them.
 struct Pair {
   const Tensor *x, *y;  // null where the operand is a number
+  Tensor x_narrowed, y_narrowed;
   Value x_value, y_value;
   DType compute;
   Dims shape;
@@ -34,8 +47,10 @@ struct Pair {
   Pair(const Operand& a, const Operand& b, DType dtype, const char* name)
       : x(a.tensor), y(b.tensor), compute(compute_dtype(dtype)) {
     MT_CHECK_TYPE(x || y, name, "(): expected at least one Tensor, got two numbers");
-    if (!x) x_value = value_of(a.scalar, compute);
-    if (!y) y_value = value_of(b.scalar, compute);
+    if (!x) x_value = value_of(a.scalar, dtype);
+    if (!y) y_value = value_of(b.scalar, dtype);
+    narrow(x, x_narrowed, dtype);
+    narrow(y, y_narrowed, dtype);
     if (x && y) {
       check_same_device(*x, *y, name);
       shape = x->same_shape(*y) ? x->sizes() : broadcast_shapes(x->sizes(), y->sizes(), name);
@@ -43,6 +58,13 @@ struct Pair {
       shape = x ? x->sizes() : y->sizes();
     }
     device = x ? x->device() : y->device();
+  }
+
+  // A 0-dim integer wraps to the smaller dtype that the other operand decides.
+  static void narrow(const Tensor*& t, Tensor& narrowed, DType dtype) {
+    if (MT_LIKELY(!t || t->dim() || t->dtype() == dtype || is_floating(dtype))) return;
+    narrowed = to_dtype(*t, dtype);
+    t = &narrowed;
   }
 
   // The result, in the order of dims of an operand that is not in row-major order.
@@ -114,7 +136,8 @@ DType compute_type(BinaryOp op, Domain domain, const Operand& a, const Operand& 
   if (dtype == DType::Bool) {
     bool allowed = domain == Domain::Bits || op == BinaryOp::add || op == BinaryOp::add_scaled ||
                    op == BinaryOp::mul || op == BinaryOp::maximum || op == BinaryOp::minimum ||
-                   op == BinaryOp::fmax || op == BinaryOp::fmin || op == BinaryOp::pow;
+                   op == BinaryOp::fmax || op == BinaryOp::fmin ||
+                   (op == BinaryOp::pow && !(a.tensor && b.tensor));
     MT_CHECK_KIND(ErrorKind::NotImplemented, allowed, name, "(): not defined for bool tensors");
   }
   bool divides = op == BinaryOp::floor_divide || op == BinaryOp::trunc_divide ||

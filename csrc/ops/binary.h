@@ -17,7 +17,7 @@
   X(minimum, x != x || x < y ? x : y)                                          \
   X(fmax, y != y || x > y ? x : y)                                             \
   X(fmin, y != y || x < y ? x : y)                                             \
-  X(heaviside, x == T(0) ? y : x < T(0) ? T(0) : x == x ? T(1) : x)
+  X(heaviside, x == T(0) ? y : x > T(0) ? T(1) : T(0))
 
 // One element at a time, any numeric dtype.
 #define MT_BINARY_NUMERIC_PLAIN_OPS(X)                                         \
@@ -31,15 +31,15 @@
 #define MT_BINARY_FLOAT_OPS(X)                                                 \
   X(div, x / y)                                                                \
   X(copysign, fn::copysign(x, y))                                              \
-  X(xlogy, y != y ? y : x == T(0) ? T(0) : x * fn::log(y))
-
-// One element at a time, floating point only.
-#define MT_BINARY_FLOAT_PLAIN_OPS(X)                                           \
+  X(xlogy, y != y ? y : x == T(0) ? T(0) : x * fn::log(y))                     \
   X(atan2, fn::atan2(x, y))                                                    \
   X(hypot, fn::hypot(x, y))                                                    \
-  X(nextafter, fn::nextafter(x, y))                                            \
   X(logaddexp, fn::logaddexp(x, y))                                            \
   X(logaddexp2, fn::logaddexp2(x, y))
+
+// One element at a time, floating point only.
+#define MT_BINARY_FLOAT_PLAIN_OPS(X) \
+  X(nextafter, fn::nextafter(x, y))
 
 // Integers and bool; no sign is involved, so bytes may be handled in any grouping.
 #define MT_BINARY_BIT_OPS(X) \

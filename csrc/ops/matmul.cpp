@@ -249,7 +249,9 @@ Tensor dot(const Tensor& a, const Tensor& b) {
   return multiply(a, b, "dot");
 }
 
+// As PyTorch: products of stacks truncate the numbers of integers, the others refuse fractions.
 void check_scalars(const Tensor& x, const Scalar& beta, const Scalar& alpha, const char* op) {
+  if (x.dim() == 3) return;
   const bool real = beta.kind == Scalar::Float || alpha.kind == Scalar::Float;
   MT_CHECK(is_floating(x.dtype()) || !real, op,
            "(): for integral input tensors, beta and alpha must not be floating point numbers");

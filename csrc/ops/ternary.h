@@ -14,6 +14,7 @@
 
 // Floating point only.
 #define MT_TERNARY_FLOAT_OPS(X)                                                             \
+  X(nan_to_num, x != x ? value : x == T(__builtin_inff()) ? y : x == T(-__builtin_inff()) ? w : x) \
   X(addcdiv, x + value * y / w)                                                             \
   X(lerp, fn::fabs(w) < T(0.5) ? x + w * (y - x) : y - (y - x) * (T(1) - w))
 

@@ -35,13 +35,14 @@
   X(erf, fn::erf(x), x, T(1.1283791670955126) * fn::exp(-x * x))                     \
   X(erfc, fn::erfc(x), x, T(-1.1283791670955126) * fn::exp(-x * x))                  \
   X(sigmoid, fn::sigmoid(x), y, y*(T(1) - y))                                        \
+  X(sinc, fn::sinc(x), x, fn::sinc_derivative(x))                                    \
   X(frac, x - fn::trunc(x), x, T(1))
 
 // Every dtype but bool; integers stay integers. The derivative is used for floating point only.
 #define MT_UNARY_NUMERIC_OPS(X)                                                      \
   X(neg, T(-x), x, T(-1))                                                            \
   X(abs, x < T(0) ? T(-x) : T(x + T(0)), x, x == T(0) ? T(0) : x < T(0) ? T(-1) : T(1)) \
-  X(sign, x > T(0) ? T(1) : x < T(0) ? T(-1) : T(x - x), x, T(0))                    \
+  X(sign, x > T(0) ? T(1) : x < T(0) ? T(-1) : T(0), x, T(0))                          \
   X(square, T(x* x), x, T(2) * x)                                                    \
   X(relu, x < T(0) ? T(0) : x, y, y > T(0) ? T(1) : T(0))
 
@@ -56,11 +57,11 @@
 #define MT_UNARY_TEST_OPS(X)                                       \
   X(logical_not, x == T(0))                                        \
   X(isnan, x != x)                                                 \
-  X(isinf, x == x && T(x - x) != T(x - x))                         \
-  X(isfinite, T(x - x) == T(x - x))                                \
-  X(isposinf, x == x && T(x - x) != T(x - x) && x > T(0))          \
-  X(isneginf, x == x && T(x - x) != T(x - x) && x < T(0))          \
-  X(signbit, x < T(0) || (x == T(0) && T(1) / x < T(0)))
+  X(isinf, fn::fabs(x) == T(__builtin_inff()))                     \
+  X(isfinite, fn::fabs(x) < T(__builtin_inff()))                   \
+  X(isposinf, x == T(__builtin_inff()))                            \
+  X(isneginf, x == T(-__builtin_inff()))                           \
+  X(signbit, fn::copysign(T(1), x) < T(0))
 
 namespace mt {
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from .._load import _C
 from . import engine, node
 
-
 _plain_record = _C.record
 
 

@@ -150,7 +150,7 @@ def _sum_out(x, labels, keep):
         return x, labels
     summed = [i for i in dims if x.shape[i] != 1]
     if summed:
-        x = x.sum(summed, keepdim=True)
+        x = x.sum(summed, keepdim=True, dtype=x.dtype)
     return x.squeeze(tuple(dims)), [label for label in labels if label in keep]
 
 

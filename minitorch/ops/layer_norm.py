@@ -35,7 +35,9 @@ class RmsNorm(Node):
         x, w, rstd = self.saved
         needs = self.needs_input_grad
         if _C.is_grad_enabled():
-            return gradients(lambda x, w: _rms_norm(x, self.shape, w, self.eps), (x, w), needs, (dy,))
+            return gradients(
+                lambda x, w: _rms_norm(x, self.shape, w, self.eps), (x, w), needs, (dy,)
+            )
         dx, dw, _ = _C.layer_norm_backward(dy, x, self.shape, w, None, rstd, needs[1])
         return dx, dw
 
@@ -83,7 +85,9 @@ functional(layer_norm)
 
 
 @function(name="layer_norm")
-def _top_level_layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True):
+def _top_level_layer_norm(
+    input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True
+):
     """nn.functional.layer_norm."""
     return layer_norm(input, normalized_shape, weight, bias, eps)
 
@@ -100,7 +104,12 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
         if input.requires_grad:
             mean.requires_grad = rstd.requires_grad = True
         outs = (y, mean, rstd)
-        node = record(LayerNorm, outs, (input, weight, bias), (input, weight, bias, mean.detach(), rstd.detach()))
+        node = record(
+            LayerNorm,
+            outs,
+            (input, weight, bias),
+            (input, weight, bias, mean.detach(), rstd.detach()),
+        )
         node.eps = eps
         node.shape = _shape(normalized_shape)
     return y, mean, rstd

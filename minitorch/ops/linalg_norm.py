@@ -6,6 +6,7 @@ import math
 
 from .._load import _C
 from ._register import FUNCTIONS, Node, function, method, op, record, write_out
+from .unary import Constant
 
 
 def _dims(dim, n, name):
@@ -114,10 +115,14 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
             y = (magnitude.amax if ord > 0 else magnitude.amin)(dims, keepdim=keepdim)
     elif ord == 0:
         y = (x != 0).to(x.dtype)
+        if x.requires_grad and _C.is_grad_enabled():
+            record(Constant, y, (x,))
         y = y.sum(dims, keepdim=keepdim) if dims else y
     elif ord == 1:
         y = x.abs()
         y = y.sum(dims, keepdim=keepdim) if dims else y
+    elif x.dtype.itemsize < 4:  # powers would overflow
+        y = _power_norm(x.to(_C.float32), float(ord), dims, keepdim).to(x.dtype)
     else:
         y = _power_norm(x, float(ord), dims, keepdim)
     return y if out is None else write_out(out, y, "linalg.vector_norm")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._load import _C
-from ._register import function, op
+from ._register import function, op, write_out
 
 _Tensor = _C.TensorBase
 
@@ -55,7 +55,7 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 
 
 @function
-def isin(elements, test_elements, *, assume_unique=False, invert=False):
+def isin(elements, test_elements, *, assume_unique=False, invert=False, out=None):
     """Whether each element is one of test_elements.
 
     Args:
@@ -81,4 +81,5 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
         place = _C.searchsorted(tests, x.reshape(-1), False, False, None)
         place = place.masked_fill(place == tests.numel(), tests.numel() - 1)
         found = (tests.index_select(0, place) == x.reshape(-1)).reshape(x.shape)
-    return ~found if invert else found
+    y = ~found if invert else found
+    return y if out is None else write_out(out, y, "isin")

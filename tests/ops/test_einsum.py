@@ -107,6 +107,12 @@ def test_against_numpy_on_integers(size):
         assert np.array_equal(got, np.einsum(equation, x, y)), equation
 
 
+def test_sums_keep_the_dtype_of_integers():
+    x = mt.ones(2, 3, dtype=mt.int32)
+    assert mt.einsum("ij->i", x).dtype == mt.int32
+    assert mt.tensordot(x, mt.ones(1, dtype=mt.int32), dims=([1], [0])).dtype == mt.int32
+
+
 def test_the_order_of_a_long_chain_is_a_cheap_one(monkeypatch):
     """A vector first meets the matrices one by one; matrix by matrix would be 1000 times the work."""
     from minitorch.ops import einsum as module
