@@ -16,7 +16,7 @@ namespace {
 
 using namespace simd;
 
-constexpr int64_t kQueries = 64, kKeys = 64;
+constexpr int64_t kQueries = 64, kKeys = 64, kFew = 4;
 
 MT_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -67,6 +67,16 @@ template <class T> struct Block {
         for (int64_t i = 0; i < hidden; i++) s[j * kQueries + i] = T(-__builtin_inf());
       }
     }
+  }
+
+  // The score of one query of the block and one key, masked.
+  T masked(T score, int64_t i, int64_t j) const {
+    if (a.causal && j > i0 + i) return T(-__builtin_inf());
+    if (!a.mask) return score;
+    const HeadStrides& m = a.mask_at;
+    const int64_t at = b * m.batch + h * m.head + (i0 + i) * m.row + j * a.mask_column;
+    if (!a.mask_is_bool) return score + static_cast<const T*>(a.mask)[at];
+    return static_cast<const bool*>(a.mask)[at] ? score : T(-__builtin_inf());
   }
 
   void apply_mask(int64_t j0, int64_t nk, T* s) const {
@@ -146,6 +156,65 @@ void forward_block(const Block<T>& block, T* qt, T* ot, T* s, T* out, int64_t ou
   transpose_out(ot, block.rows, a.value_width, correction, out, out_row);
 }
 
+// The sums over k of x[k] * rows[r][k] for four rows.
+template <class T> MT_INLINE void four_dots(const T* x, const T* rows, int64_t row, int64_t n, T* y) {
+  Vec<T> total[4] = {};
+  for_vectors<T>(n, [&](int64_t i, auto io) {
+    const Vec<T> v = io.get(x + i);
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++) total[r] += v * io.get(rows + r * row + i);
+  });
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; r++) y[r] = sum_lanes<T>(total[r]);
+}
+
+// Few queries (a step of generation): lanes of queries would be empty, so vectors run along the
+// width instead. s: [kFew, kKeys].
+template <class T>
+void forward_few(const Block<T>& block, T* s, T* out, int64_t out_row, T* lse) {
+  const AttentionArgs& a = block.a;
+  T maximum[kFew], sums[kFew] = {};
+  for (int64_t i = 0; i < block.rows; i++) {
+    maximum[i] = T(-__builtin_inf());
+    for (int64_t c = 0; c < a.value_width; c++) out[i * out_row + c] = 0;
+  }
+  for (int64_t j0 = 0; j0 < block.keys_end; j0 += kKeys) {
+    const int64_t nk = least(kKeys, block.keys_end - j0), row = a.k_at.row;
+    for (int64_t i = 0; i < block.rows; i++) {
+      T *p = s + i * kKeys, *o = out + i * out_row;
+      const T *q = block.q() + i * a.q_at.row, *k = block.k(j0);
+      for (int64_t j = 0; j < nk; j += 4) {
+        if (j + 4 <= nk) {
+          four_dots(q, k + j * row, row, a.width, p + j);
+        } else {
+          for (int64_t r = j; r < nk; r++)
+            p[r] = T(sum_vectors<T>(a.width, [&](int64_t c, auto io) {
+              return io.get(q + c) * io.get(k + r * row + c);
+            }));
+        }
+      }
+      for (int64_t j = 0; j < nk; j++) p[j] = block.masked(p[j] * T(a.scale), i, j0 + j);
+      T m = maximum[i];
+      for (int64_t j = 0; j < nk; j++) m = m > p[j] ? m : p[j];
+      const T origin = m == T(-__builtin_inf()) ? T(0) : m;
+      const T correction = fn::exp(maximum[i] - origin);
+      for (int64_t j = 0; j < nk; j++) p[j] = fn::exp(p[j] - origin);
+      sums[i] *= correction;
+      for (int64_t j = 0; j < nk; j++) sums[i] += p[j];
+      for (int64_t c = 0; c < a.value_width; c++) o[c] *= correction;
+      maximum[i] = m;
+    }
+    block_gemm<T>(block.rows, a.value_width, nk, s, kKeys, 1, block.v(j0), a.v_at.row, out, out_row,
+                  true);
+  }
+  for (int64_t i = 0; i < block.rows; i++) {
+    const bool seen = !(sums[i] == T(0));
+    const T inverse = seen ? T(1) / sums[i] : T(0);
+    lse[i] = seen ? maximum[i] + fn::log(sums[i]) : T(__builtin_inf());
+    for (int64_t c = 0; c < a.value_width; c++) out[i * out_row + c] *= inverse;
+  }
+}
+
 // p = exp(s - lse) in s, ds = p (dp - delta) scale in dp.
 template <class T>
 void gradient_step(int64_t nk, int64_t lanes, T* s, T* dp, const T* lse, const T* delta, T scale) {
@@ -213,9 +282,13 @@ template <class T> void forward(const AttentionArgs& a, T* out, const HeadStride
       const int64_t bh = task / blocks, b = bh / a.heads, h = bh % a.heads;
       // The longest blocks first.
       const int64_t i0 = (blocks - 1 - task % blocks) * kQueries;
-      forward_block(Block<T>{a, b, h, i0}, qt, ot, s,
-                    out + b * out_at.batch + h * out_at.head + i0 * out_at.row, out_at.row,
-                    lse + bh * a.queries + i0);
+      const Block<T> block{a, b, h, i0};
+      T* o = out + b * out_at.batch + h * out_at.head + i0 * out_at.row;
+      if (a.queries <= kFew) {
+        forward_few(block, s, o, out_at.row, lse + bh * a.queries);
+      } else {
+        forward_block(block, qt, ot, s, o, out_at.row, lse + bh * a.queries + i0);
+      }
     }
   });
 }
