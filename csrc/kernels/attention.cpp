@@ -33,7 +33,8 @@ void transpose_in(const T* from, int64_t row, int64_t rows, int64_t lanes, int64
 
 // to[i][c] = from[c][i] * scale[i].
 template <class T>
-void transpose_out(const T* from, int64_t rows, int64_t columns, const T* scale, T* to, int64_t row) {
+void transpose_out(const T* from, int64_t rows, int64_t columns, const T* scale, T* to,
+                   int64_t row) {
   for (int64_t i = 0; i < rows; i++) {
     const T s = scale ? scale[i] : T(1);
     for (int64_t c = 0; c < columns; c++) to[i * row + c] = from[c * kQueries + i] * s;
@@ -41,7 +42,8 @@ void transpose_out(const T* from, int64_t rows, int64_t columns, const T* scale,
 }
 
 // One block of queries of one head.
-template <class T> struct Block {
+template <class T>
+struct Block {
   const AttentionArgs& a;
   int64_t b, h, i0;
   int64_t rows = least(kQueries, a.queries - i0);
@@ -90,7 +92,8 @@ template <class T> struct Block {
     } else {
       const T* mask = static_cast<const T*>(a.mask) + start;
       for (int64_t j = 0; j < nk; j++)
-        for (int64_t i = 0; i < rows; i++) s[j * kQueries + i] += mask[i * m.row + j * a.mask_column];
+        for (int64_t i = 0; i < rows; i++)
+          s[j * kQueries + i] += mask[i * m.row + j * a.mask_column];
     }
   }
 };
@@ -145,8 +148,8 @@ void forward_block(const Block<T>& block, T* qt, T* ot, T* s, T* out, int64_t ou
     const int64_t nk = least(kKeys, block.keys_end - j0);
     block.scores(j0, nk, qt, s);
     softmax_step(nk, block.lanes, s, maximum, sums, correction);
-    block_gemm<T>(a.value_width, block.lanes, nk, block.v(j0), 1, a.v_at.row, s, kQueries, ot, kQueries,
-                  j0 > 0, correction);
+    block_gemm<T>(a.value_width, block.lanes, nk, block.v(j0), 1, a.v_at.row, s, kQueries, ot,
+                  kQueries, j0 > 0, correction);
   }
   for (int64_t i = 0; i < kQueries; i++) {
     const bool seen = !(sums[i] == T(0));
@@ -157,7 +160,8 @@ void forward_block(const Block<T>& block, T* qt, T* ot, T* s, T* out, int64_t ou
 }
 
 // The sums over k of x[k] * rows[r][k] for four rows.
-template <class T> MT_INLINE void four_dots(const T* x, const T* rows, int64_t row, int64_t n, T* y) {
+template <class T>
+MT_INLINE void four_dots(const T* x, const T* rows, int64_t row, int64_t n, T* y) {
   Vec<T> total[4] = {};
   for_vectors<T>(n, [&](int64_t i, auto io) {
     const Vec<T> v = io.get(x + i);
@@ -230,14 +234,16 @@ void gradient_step(int64_t nk, int64_t lanes, T* s, T* dp, const T* lse, const T
   }
 }
 
-template <class T> struct Gradients {
+template <class T>
+struct Gradients {
   const T *out, *dout, *lse;
   T *dq, *dk, *dv;
   HeadStrides out_at, dout_at, dq_at, dk_at, dv_at;
 };
 
 template <class T>
-void backward_block(const Block<T>& block, const Gradients<T>& g, T* qt, T* dot, T* dqt, T* s, T* dp) {
+void backward_block(const Block<T>& block, const Gradients<T>& g, T* qt, T* dot, T* dqt, T* s,
+                    T* dp) {
   const AttentionArgs& a = block.a;
   const int64_t rows = block.rows, lanes = block.lanes, i0 = block.i0, b = block.b, h = block.h;
   auto row_of = [&](const T* p, const HeadStrides& at, int64_t head, int64_t row) {
@@ -273,7 +279,8 @@ void backward_block(const Block<T>& block, const Gradients<T>& g, T* qt, T* dot,
                 g.dq_at.row);
 }
 
-template <class T> void forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) {
+template <class T>
+void forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) {
   const int64_t blocks = ceil_div(a.queries, kQueries);
   parallel_for(a.batch * a.heads * blocks, 1, [&](int64_t begin, int64_t end) {
     Scratch<T> space((a.width + a.value_width + kKeys) * kQueries);
@@ -293,11 +300,13 @@ template <class T> void forward(const AttentionArgs& a, T* out, const HeadStride
   });
 }
 
-template <class T> void clear_rows(T* p, int64_t row, int64_t rows, int64_t columns) {
+template <class T>
+void clear_rows(T* p, int64_t row, int64_t rows, int64_t columns) {
   for (int64_t i = 0; i < rows; i++) __builtin_memset(p + i * row, 0, size_t(columns) * sizeof(T));
 }
 
-template <class T> void backward(const AttentionArgs& a, const Gradients<T>& g) {
+template <class T>
+void backward(const AttentionArgs& a, const Gradients<T>& g) {
   parallel_for(a.batch * a.kv_heads, 1, [&](int64_t begin, int64_t end) {
     Scratch<T> space((2 * a.width + a.value_width + 2 * kKeys) * kQueries);
     T *qt = space.data, *dqt = qt + a.width * kQueries, *dot = dqt + a.width * kQueries;
@@ -326,9 +335,10 @@ void attention_backward(const AttentionArgs& args, const void* out, const HeadSt
                         const HeadStrides& dv_at) {
   MT_SWITCH_FLOAT(args.dtype, {
     using T = scalar_t;
-    backward(args, Gradients<T>{static_cast<const T*>(out), static_cast<const T*>(dout),
-                                static_cast<const T*>(lse), static_cast<T*>(dq), static_cast<T*>(dk),
-                                static_cast<T*>(dv), out_at, dout_at, dq_at, dk_at, dv_at});
+    backward(args,
+             Gradients<T>{static_cast<const T*>(out), static_cast<const T*>(dout),
+                          static_cast<const T*>(lse), static_cast<T*>(dq), static_cast<T*>(dk),
+                          static_cast<T*>(dv), out_at, dout_at, dq_at, dk_at, dv_at});
   })
 }
 
