@@ -19,7 +19,8 @@ constexpr int kColumns = 64;        // channels of a block, inner = 1
 constexpr int64_t kFlush = 8192;    // elements summed in T before the sum goes to double
 constexpr int64_t kCached = 65536;  // elements that stay in cache between two passes
 
-template <class T> struct Channel {
+template <class T>
+struct Channel {
   const BatchNormArgs& a;
   int64_t c;
   T weight = a.weight ? static_cast<const T*>(a.weight)[c] : T(1);
@@ -29,7 +30,8 @@ template <class T> struct Channel {
   int64_t count() const { return a.n * a.inner; }
 
   // body(offset) for planes [p0, p1) of this channel.
-  template <class Body> MT_INLINE void planes(int64_t p0, int64_t p1, const Body& body) const {
+  template <class Body>
+  MT_INLINE void planes(int64_t p0, int64_t p1, const Body& body) const {
     for (int64_t p = p0; p < p1; p++) body(at(p));
   }
   // Sums of body(i, io, sums) over planes [p0, p1).
@@ -66,7 +68,8 @@ template <class T> struct Channel {
 
 // Mean and sum of squared distances from it; groups of planes that fit into cache are combined by
 // Chan's formula.
-template <class T> void statistics(const Channel<T>& ch, double* mean_out, double* squares_out) {
+template <class T>
+void statistics(const Channel<T>& ch, double* mean_out, double* squares_out) {
   const BatchNormArgs& a = ch.a;
   const T* x = static_cast<const T*>(a.x);
   const int64_t group = a.inner < kCached ? kCached / (a.inner ? a.inner : 1) : 1;
@@ -75,7 +78,8 @@ template <class T> void statistics(const Channel<T>& ch, double* mean_out, doubl
     const int64_t end = p + group < a.n ? p + group : a.n;
     const double n = double((end - p) * a.inner);
     double total, m2;
-    ch.template sum<1>(p, end, &total, [&](int64_t i, auto io, Vec<T>* s) { s[0] += io.get(x + i); });
+    ch.template sum<1>(p, end, &total,
+                       [&](int64_t i, auto io, Vec<T>* s) { s[0] += io.get(x + i); });
     const double m = total / n;
     const T near = T(m);
     const Vec<T> mv = set(near);
@@ -96,21 +100,25 @@ template <class T> void statistics(const Channel<T>& ch, double* mean_out, doubl
 }
 
 // y = x * scale + shift over a channel.
-template <class T> void apply(const Channel<T>& ch, T mean, T rstd, T* y) {
+template <class T>
+void apply(const Channel<T>& ch, T mean, T rstd, T* y) {
   const T* x = static_cast<const T*>(ch.a.x);
   const Vec<T> mv = set(mean), scale = set(T(rstd * ch.weight)), shift = set(ch.bias);
   ch.planes(0, ch.a.n, [&](int64_t at) {
-    for_vectors<T>(ch.a.inner,
-                   [&](int64_t i, auto io) { io.put(y + at + i, (io.get(x + at + i) - mv) * scale + shift); });
+    for_vectors<T>(ch.a.inner, [&](int64_t i, auto io) {
+      io.put(y + at + i, (io.get(x + at + i) - mv) * scale + shift);
+    });
   });
 }
 
-template <class T> MT_INLINE void move_running(T* running, int64_t c, double momentum, double value) {
+template <class T>
+MT_INLINE void move_running(T* running, int64_t c, double momentum, double value) {
   if (running) running[c] = T((1 - momentum) * double(running[c]) + momentum * value);
 }
 
 // Where results of the statistics go.
-template <class T> struct Outputs {
+template <class T>
+struct Outputs {
   double momentum;
   T *mean, *rstd, *running_mean, *running_var;
 
@@ -136,8 +144,8 @@ MT_INLINE void sum_columns(int64_t rows, int64_t width, double (*totals)[kColumn
   }
 }
 
-template <class T> void train_columns(const BatchNormArgs& a, int64_t c0, int64_t width,
-                                      const Outputs<T>& out, T* y) {
+template <class T>
+void train_columns(const BatchNormArgs& a, int64_t c0, int64_t width, const Outputs<T>& out, T* y) {
   const T* x = static_cast<const T*>(a.x) + c0;
   double mean[1][kColumns], squares[1][kColumns];
   T near[kColumns], scale[kColumns], shift[kColumns];
@@ -234,12 +242,13 @@ MT_INLINE void over_channels(const BatchNormArgs& a, const C& channel, const Col
   const int64_t elements = a.n * a.inner > 0 ? a.n * a.inner : 1;
   if (a.inner == 1) {
     const int64_t blocks = ceil_div(a.c, kColumns);
-    parallel_for(blocks, ceil_div(kGrain / 2, elements * kColumns), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) {
-        const int64_t c0 = i * kColumns;
-        columns(c0, a.c - c0 < kColumns ? a.c - c0 : kColumns);
-      }
-    });
+    parallel_for(blocks, ceil_div(kGrain / 2, elements * kColumns),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; i++) {
+                     const int64_t c0 = i * kColumns;
+                     columns(c0, a.c - c0 < kColumns ? a.c - c0 : kColumns);
+                   }
+                 });
   } else {
     parallel_for(a.c, ceil_div(kGrain / 2, elements), [&](int64_t begin, int64_t end) {
       for (int64_t c = begin; c < end; c++) channel(c);
@@ -247,7 +256,8 @@ MT_INLINE void over_channels(const BatchNormArgs& a, const C& channel, const Col
   }
 }
 
-template <class T> void eval(const BatchNormArgs& args, const T* m, const T* v, T* out) {
+template <class T>
+void eval(const BatchNormArgs& args, const T* m, const T* v, T* out) {
   const T* x = static_cast<const T*>(args.x);
   Scratch<T> factors(2 * args.c);
   T *scale = factors.data, *shift = scale + args.c;
@@ -303,9 +313,8 @@ void batch_norm_train(const BatchNormArgs& args, double momentum, void* y, void*
 }
 
 void batch_norm_eval(const BatchNormArgs& args, const void* mean, const void* var, void* y) {
-  MT_SWITCH_FLOAT(args.dtype,
-                  eval(args, static_cast<const scalar_t*>(mean), static_cast<const scalar_t*>(var),
-                       static_cast<scalar_t*>(y)))
+  MT_SWITCH_FLOAT(args.dtype, eval(args, static_cast<const scalar_t*>(mean),
+                                   static_cast<const scalar_t*>(var), static_cast<scalar_t*>(y)))
 }
 
 void batch_norm_backward(const BatchNormArgs& args, bool train, const void* dy, const void* mean,
@@ -317,9 +326,7 @@ void batch_norm_backward(const BatchNormArgs& args, bool train, const void* dy, 
     T *out = static_cast<T*>(dx), *w = static_cast<T*>(dw), *b = static_cast<T*>(db);
     over_channels(
         args,
-        [&](int64_t c) {
-          backward_channel(Channel<T>{args, c}, train, g, m[c], r[c], out, w, b);
-        },
+        [&](int64_t c) { backward_channel(Channel<T>{args, c}, train, g, m[c], r[c], out, w, b); },
         [&](int64_t c0, int64_t width) {
           backward_columns(args, c0, width, train, g, m, r, out, w, b);
         });

@@ -67,7 +67,9 @@ CASES = [
         make=bool_mask,
         tolerance=LOOSE,
     ),
-    Case("float mask", masked, [[(1, 2, 3, 2), (1, 2, 2, 2), (1, 2, 2, 2), (3, 2)]], tolerance=LOOSE),
+    Case(
+        "float mask", masked, [[(1, 2, 3, 2), (1, 2, 2, 2), (1, 2, 2, 2), (3, 2)]], tolerance=LOOSE
+    ),
 ]
 globals().update(make_tests(CASES))
 
@@ -150,7 +152,9 @@ def test_bad_arguments():
 
 
 def test_same_bits_for_any_number_of_threads():
-    x = minitorch.sin(minitorch.arange(3 * 2 * 150 * 16, dtype=minitorch.float32)).reshape(3, 2, 150, 16)
+    x = minitorch.sin(minitorch.arange(3 * 2 * 150 * 16, dtype=minitorch.float32)).reshape(
+        3, 2, 150, 16
+    )
     before = minitorch.get_num_threads()
     results = set()
     try:
@@ -159,7 +163,9 @@ def test_same_bits_for_any_number_of_threads():
             q, k, v = (x.clone().requires_grad_() for _ in range(3))
             out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
             out.backward(x)
-            results.add(b"".join(t.detach().numpy().tobytes() for t in (out, q.grad, k.grad, v.grad)))
+            results.add(
+                b"".join(t.detach().numpy().tobytes() for t in (out, q.grad, k.grad, v.grad))
+            )
     finally:
         minitorch.set_num_threads(before)
     assert len(results) == 1

@@ -49,7 +49,9 @@ def test_running_statistics(shape, momentum):
     mean, var = minitorch.ones(3).double() * 0.5, minitorch.ones(3).double() * 2
     F.batch_norm(minitorch.tensor(x), mean, var, training=True, momentum=momentum)
     axes = (0, *range(2, len(shape)))
-    np.testing.assert_allclose(mean.numpy(), (1 - momentum) * 0.5 + momentum * x.mean(axes), rtol=1e-9)
+    np.testing.assert_allclose(
+        mean.numpy(), (1 - momentum) * 0.5 + momentum * x.mean(axes), rtol=1e-9
+    )
     want = (1 - momentum) * 2 + momentum * x.var(axes, ddof=1)
     np.testing.assert_allclose(var.numpy(), want, rtol=1e-9)
 
@@ -89,8 +91,12 @@ def test_one_value_per_channel():
 def test_gradients_of_the_statistics():
     x = minitorch.randn(3, 4, 2, dtype=minitorch.float64, requires_grad=True)
     w = minitorch.ones(4).double().requires_grad_()
-    assert minitorch.autograd.gradcheck(lambda x, w: minitorch.native_batch_norm(x, w, None, None, None, True, 0.1, 1e-5), (x, w))
-    assert minitorch.autograd.gradgradcheck(lambda x, w: minitorch.native_batch_norm(x, w, None, None, None, True, 0.1, 1e-5), (x, w))
+    assert minitorch.autograd.gradcheck(
+        lambda x, w: minitorch.native_batch_norm(x, w, None, None, None, True, 0.1, 1e-5), (x, w)
+    )
+    assert minitorch.autograd.gradgradcheck(
+        lambda x, w: minitorch.native_batch_norm(x, w, None, None, None, True, 0.1, 1e-5), (x, w)
+    )
 
 
 def test_bad_arguments():

@@ -36,7 +36,13 @@ def f(name, weighted=False, **options):
     return call
 
 
-LABELS = [[(4, 3), (4,)], [(5,), ()], [(2, 3, 4), (2, 4)], [(2, 21, 9, 17), (2, 9, 17)], [(700, 33), (700,)]]
+LABELS = [
+    [(4, 3), (4,)],
+    [(5,), ()],
+    [(2, 3, 4), (2, 4)],
+    [(2, 21, 9, 17), (2, 9, 17)],
+    [(700, 33), (700,)],
+]
 WEIGHTED = [[(4, 3), (4,), (3,)], [(2, 3, 2), (2, 2), (3,)], [(300, 17), (300,), (17,)]]
 CASES = [
     Case(f"{name}-{reduction}-{smoothing}", f(name, reduction=reduction, **smoothing), LABELS, make=labelled)
@@ -80,7 +86,9 @@ globals().update(make_tests(CASES))
 def test_labels_out_of_range(name, bad, shape):
     t = minitorch.zeros(shape[0], *shape[2:], dtype=minitorch.int64)
     t.view(-1)[2] = bad
-    with pytest.raises(IndexError, match=rf"Target {bad} is out of bounds: classes are 0 to 2.*position 2"):
+    with pytest.raises(
+        IndexError, match=rf"Target {bad} is out of bounds: classes are 0 to 2.*position 2"
+    ):
         getattr(F, name)(minitorch.zeros(shape), t)
 
 
@@ -150,7 +158,9 @@ def test_linear_cross_entropy():
     x, w, b = minitorch.randn(5, 4), minitorch.randn(3, 4), minitorch.randn(3)
     t = minitorch.tensor([0, 2, 1, 1, 0])
     want = F.cross_entropy(x @ w.t() + b, t)
-    np.testing.assert_allclose(F.linear_cross_entropy(x, w, t, linear_bias=b).item(), want.item(), rtol=1e-5)
+    np.testing.assert_allclose(
+        F.linear_cross_entropy(x, w, t, linear_bias=b).item(), want.item(), rtol=1e-5
+    )
 
 
 def test_same_bits_for_any_number_of_threads():

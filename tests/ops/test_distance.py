@@ -87,7 +87,10 @@ def test_cdist_passes_nan():
     x = minitorch.zeros(2, 40)
     x[1, 39] = float("nan")
     for p in P:
-        assert minitorch.cdist(x, minitorch.zeros(1, 40), p).isnan().flatten().tolist() == [False, True]
+        assert minitorch.cdist(x, minitorch.zeros(1, 40), p).isnan().flatten().tolist() == [
+            False,
+            True,
+        ]
 
 
 def test_cosine_similarity_of_short_vectors():

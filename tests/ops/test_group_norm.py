@@ -22,7 +22,10 @@ def instance(m, x, w=None, b=None):
 
 
 LOOSE = {"float32": (1e-4, 1e-5), "bfloat16": (3e-2, 3e-2)}
-SHAPES = [[s, (s[1],), (s[1],)] for s in ((3, 4), (2, 4, 3), (2, 4, 5, 7), (3, 8, 20, 20), (2, 4, 2, 3, 2))]
+SHAPES = [
+    [s, (s[1],), (s[1],)]
+    for s in ((3, 4), (2, 4, 3), (2, 4, 5, 7), (3, 8, 20, 20), (2, 4, 2, 3, 2))
+]
 CASES = [
     *(Case(f"group_norm-{g}", group(g), SHAPES, tolerance=LOOSE) for g in (1, 2)),
     Case("group_norm-plain", group(2), [s[:1] for s in SHAPES], tolerance=LOOSE),
@@ -45,7 +48,9 @@ def test_instance_norm_moves_running_statistics_to_the_average_of_the_samples():
     y = F.instance_norm(minitorch.tensor(x), mean, var, momentum=0.2)
     np.testing.assert_allclose(mean.numpy(), 0.2 * x.mean(2).mean(0), rtol=1e-9)
     np.testing.assert_allclose(var.numpy(), 0.8 + 0.2 * x.var(2, ddof=1).mean(0), rtol=1e-9)
-    np.testing.assert_allclose(y.numpy(), F.instance_norm(minitorch.tensor(x)).numpy(), rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(
+        y.numpy(), F.instance_norm(minitorch.tensor(x)).numpy(), rtol=1e-7, atol=1e-9
+    )
     given = F.instance_norm(minitorch.tensor(x), mean, var, use_input_stats=False)
     want = F.batch_norm(minitorch.tensor(x), mean, var)
     assert (given == want).all()
@@ -54,8 +59,12 @@ def test_instance_norm_moves_running_statistics_to_the_average_of_the_samples():
 def test_gradients_of_the_statistics():
     x = minitorch.randn(3, 4, 2, dtype=minitorch.float64, requires_grad=True)
     w = minitorch.ones(4).double().requires_grad_()
-    assert minitorch.autograd.gradcheck(lambda x, w: minitorch.native_group_norm(x, w, None, 3, 4, 2, 2, 1e-5), (x, w))
-    assert minitorch.autograd.gradgradcheck(lambda x, w: minitorch.native_group_norm(x, w, None, 3, 4, 2, 2, 1e-5), (x, w))
+    assert minitorch.autograd.gradcheck(
+        lambda x, w: minitorch.native_group_norm(x, w, None, 3, 4, 2, 2, 1e-5), (x, w)
+    )
+    assert minitorch.autograd.gradgradcheck(
+        lambda x, w: minitorch.native_group_norm(x, w, None, 3, 4, 2, 2, 1e-5), (x, w)
+    )
 
 
 def test_bad_arguments():

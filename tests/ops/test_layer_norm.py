@@ -27,7 +27,12 @@ CASES = [
     Case("layer_norm-weight", ln, [[(2, 3, 5), (5,)]]),
     Case("layer_norm-plain", ln, [[(2, 3, 5)], [(300, 20)]]),
     Case("layer_norm-2d", lambda m, x, w, b: ln(m, x, w, b, 2), [[(2, 3, 4), (3, 4), (3, 4)]]),
-    Case("layer_norm-long", ln, [[(2, 20000), (20000,), (20000,)]], tolerance={"float32": (1e-4, 1e-5)}),
+    Case(
+        "layer_norm-long",
+        ln,
+        [[(2, 20000), (20000,), (20000,)]],
+        tolerance={"float32": (1e-4, 1e-5)},
+    ),
     Case("layer_norm-rows", ln, [[(700, 48), (48,), (48,)]]),
     Case("rms_norm", rms, [[(3, n), (n,)] for n in WIDTHS] + [[(0, 4), (4,)]]),
     Case("rms_norm-plain", rms, [[(2, 3, 5)], [(700, 48)]]),
@@ -64,8 +69,12 @@ def test_nan_stays_in_its_row():
 def test_gradients_of_the_statistics():
     x = minitorch.randn(3, 4, dtype=minitorch.float64, requires_grad=True)
     w = minitorch.ones(4).double().requires_grad_()
-    assert minitorch.autograd.gradcheck(lambda x, w: minitorch.native_layer_norm(x, (4,), w, None, 1e-5), (x, w))
-    assert minitorch.autograd.gradgradcheck(lambda x, w: minitorch.native_layer_norm(x, (4,), w, None, 1e-5), (x, w))
+    assert minitorch.autograd.gradcheck(
+        lambda x, w: minitorch.native_layer_norm(x, (4,), w, None, 1e-5), (x, w)
+    )
+    assert minitorch.autograd.gradgradcheck(
+        lambda x, w: minitorch.native_layer_norm(x, (4,), w, None, 1e-5), (x, w)
+    )
 
 
 def test_bad_shapes():
@@ -92,7 +101,9 @@ def test_same_bits_for_any_number_of_threads():
             w, b = minitorch.ones(96, requires_grad=True), minitorch.zeros(96, requires_grad=True)
             y = F.layer_norm(x, (96,), w, b)
             y.backward(x)
-            results.add((y.detach().numpy().tobytes(), w.grad.numpy().tobytes(), b.grad.numpy().tobytes()))
+            results.add(
+                (y.detach().numpy().tobytes(), w.grad.numpy().tobytes(), b.grad.numpy().tobytes())
+            )
     finally:
         minitorch.set_num_threads(before)
     assert len(results) == 1

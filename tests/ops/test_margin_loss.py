@@ -14,7 +14,10 @@ def with_signs(count):
     """`count` tensors and a target of 1 and -1."""
 
     def make(rng, shapes):
-        return [*(rng.uniform(-2, 2, s) for s in shapes[:count]), rng.choice([-1, 1], shapes[count])]
+        return [
+            *(rng.uniform(-2, 2, s) for s in shapes[:count]),
+            rng.choice([-1, 1], shapes[count]),
+        ]
 
     return make
 

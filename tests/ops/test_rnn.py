@@ -140,7 +140,9 @@ def test_same_bits_for_any_number_of_threads():
             args = [minitorch.tensor(d).requires_grad_() for d in data]
             out, _, _ = rnn.lstm_layer(*args)
             out.backward(minitorch.ones_like(out))
-            results.add(b"".join(t.detach().numpy().tobytes() for t in (out, *(a.grad for a in args))))
+            results.add(
+                b"".join(t.detach().numpy().tobytes() for t in (out, *(a.grad for a in args)))
+            )
     finally:
         minitorch.set_num_threads(before)
     assert len(results) == 1
