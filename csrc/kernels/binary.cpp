@@ -8,25 +8,25 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
-#define MT_CASE_WITH_(map, name, formula)                                             \
-  case BinaryOp::name:                                                                \
-    return [](char* const* data, int64_t n, [[maybe_unused]] const void* params) {    \
-      [[maybe_unused]] const T alpha = static_cast<const Number*>(params)->as<T>();   \
-      map<T, T>(data, n, [alpha](T x, T y) -> T {                                     \
-        (void)alpha;                                                                  \
-        return formula;                                                               \
-      });                                                                             \
+#define MT_CASE_WITH_(map, name, formula)                                           \
+  case BinaryOp::name:                                                              \
+    return [](char* const* data, int64_t n, [[maybe_unused]] const void* params) {  \
+      [[maybe_unused]] const T alpha = static_cast<const Number*>(params)->as<T>(); \
+      map<T, T>(data, n, [alpha](T x, T y) -> T {                                   \
+        (void)alpha;                                                                \
+        return formula;                                                             \
+      });                                                                           \
     };
 #define MT_CASE_LOOP_(name, formula) MT_CASE_WITH_(map2, name, formula)
 #define MT_CASE_PLAIN_(name, formula) MT_CASE_WITH_(plain2, name, formula)
 
 // float32 has vectorised forms of what the tables run one element at a time.
-#define MT_CASE_QUOTIENT_(name, slow)                                                 \
-  case BinaryOp::name:                                                                \
-    return [](char* const* data, int64_t n, const void*) {                            \
-      map2_guarded(data, n, fn::quotient_holds,                                       \
-                   [](float x, float y) { return fn::name##_fast(x, y); },            \
-                   [](float x, float y) { return fn::slow(x, y); });                  \
+#define MT_CASE_QUOTIENT_(name, slow)                                                          \
+  case BinaryOp::name:                                                                         \
+    return [](char* const* data, int64_t n, const void*) {                                     \
+      map2_guarded(                                                                            \
+          data, n, fn::quotient_holds, [](float x, float y) { return fn::name##_fast(x, y); }, \
+          [](float x, float y) { return fn::slow(x, y); });                                    \
     };
 
 Loop float32_loop(BinaryOp op) {
@@ -42,11 +42,13 @@ Loop float32_loop(BinaryOp op) {
       return [](char* const* data, int64_t n, const void*) {
         map2<float, float>(data, n, [](float x, float y) { return fn::pow(x, y); });
       };
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
-template <class T> Loop float_loop(BinaryOp op) {
+template <class T>
+Loop float_loop(BinaryOp op) {
   if (__is_same(T, float))
     if (Loop loop = float32_loop(op)) return loop;
   switch (op) {
@@ -54,7 +56,8 @@ template <class T> Loop float_loop(BinaryOp op) {
     MT_BINARY_NUMERIC_PLAIN_OPS(MT_CASE_PLAIN_)
     MT_BINARY_FLOAT_OPS(MT_CASE_LOOP_)
     MT_BINARY_FLOAT_PLAIN_OPS(MT_CASE_PLAIN_)
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
@@ -65,7 +68,8 @@ Loop int_loop(BinaryOp op) {
     MT_BINARY_NUMERIC_PLAIN_OPS(MT_CASE_PLAIN_)
     MT_BINARY_BIT_OPS(MT_CASE_LOOP_)
     MT_BINARY_INT_OPS(MT_CASE_PLAIN_)
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
@@ -74,18 +78,20 @@ Loop byte_loop(BinaryOp op) {
   using T = uint8_t;
   switch (op) {
     MT_BINARY_BIT_OPS(MT_CASE_LOOP_)
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
 // x to the power of a number that is a few multiplications away.
-#define MT_POWER_(exponent, formula)                                                  \
-  if (y == (exponent))                                                                \
-    return [](char* const* data, int64_t n, const void*) {                            \
-      map1<T, T>(data, n, [](T x) -> T { return formula; });                          \
+#define MT_POWER_(exponent, formula)                         \
+  if (y == (exponent))                                       \
+    return [](char* const* data, int64_t n, const void*) {   \
+      map1<T, T>(data, n, [](T x) -> T { return formula; }); \
     };
 
-template <class T> Loop power_loop(double y) {
+template <class T>
+Loop power_loop(double y) {
   MT_POWER_(0, (void(x), T(1)))
   MT_POWER_(1, x)
   MT_POWER_(2, x * x)

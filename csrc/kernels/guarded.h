@@ -1,5 +1,5 @@
-// Loops that choose per block: the vectorised form where it holds for every element of a block, the C
-// library's elsewhere.
+// Loops that choose per block: the vectorised form where it holds for every element of a block, the
+// C library's elsewhere.
 #pragma once
 #include "kernels/elementwise.h"
 

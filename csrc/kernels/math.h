@@ -1,6 +1,7 @@
 // Scalar functions that the compiler vectorises: no branches, no calls. float32 versions are ours;
 // float64 and the rarely used ones go to the C library. The polynomials are least-maximum fits of
-// weighted error. Bounds, which tests/ops/test_math_accuracy.py checks over the float32 range, in ULP:
+// weighted error. Bounds, which tests/ops/test_math_accuracy.py checks over the float32 range, in
+// ULP:
 //
 //   exp exp2 1    log log2 log10 2   expm1 log1p 2   tanh 2   erf 3   sinh cosh 3
 //   sigmoid 3 above -88   erfc 6   asin acos atan 3   asinh acosh atanh 3   pow 2   atan2 4
@@ -10,42 +11,53 @@
 
 namespace mt::cpu::MT_ISA::fn {
 
-template <class To, class From> MT_INLINE To bits(From v) {
+template <class To, class From>
+MT_INLINE To bits(From v) {
   static_assert(sizeof(To) == sizeof(From));
   To r;
   __builtin_memcpy(&r, &v, sizeof r);
   return r;
 }
 
-#define MT_LIBM1(name)                                                          \
-  MT_INLINE float name(float x) { return __builtin_##name##f(x); }              \
+#define MT_LIBM1(name)                                             \
+  MT_INLINE float name(float x) { return __builtin_##name##f(x); } \
   MT_INLINE double name(double x) { return __builtin_##name(x); }
-#define MT_LIBM1_DOUBLE(name) MT_INLINE double name(double x) { return __builtin_##name(x); }
-#define MT_LIBM2(name)                                                                    \
-  MT_INLINE float name(float x, float y) { return __builtin_##name##f(x, y); }            \
+#define MT_LIBM1_DOUBLE(name) \
+  MT_INLINE double name(double x) { return __builtin_##name(x); }
+#define MT_LIBM2(name)                                                         \
+  MT_INLINE float name(float x, float y) { return __builtin_##name##f(x, y); } \
   MT_INLINE double name(double x, double y) { return __builtin_##name(x, y); }
-MT_LIBM1(sqrt) MT_LIBM1(fabs) MT_LIBM1(floor) MT_LIBM1(ceil) MT_LIBM1(trunc) MT_LIBM1(nearbyint)
-MT_LIBM1(sin) MT_LIBM1(cos) MT_LIBM1(tan) MT_LIBM1(lgamma)
-MT_LIBM1_DOUBLE(asin) MT_LIBM1_DOUBLE(acos) MT_LIBM1_DOUBLE(atan)
-MT_LIBM1_DOUBLE(sinh) MT_LIBM1_DOUBLE(cosh) MT_LIBM1_DOUBLE(tanh)
-MT_LIBM1_DOUBLE(asinh) MT_LIBM1_DOUBLE(acosh) MT_LIBM1_DOUBLE(atanh)
-MT_LIBM1_DOUBLE(exp) MT_LIBM1_DOUBLE(exp2) MT_LIBM1_DOUBLE(expm1)
-MT_LIBM1_DOUBLE(log) MT_LIBM1_DOUBLE(log2) MT_LIBM1_DOUBLE(log10) MT_LIBM1_DOUBLE(log1p)
-MT_LIBM1_DOUBLE(erf) MT_LIBM1_DOUBLE(erfc)
-MT_LIBM2(fmod) MT_LIBM2(copysign) MT_LIBM2(nextafter)
-MT_INLINE double pow(double x, double y) { return __builtin_pow(x, y); }
+MT_LIBM1(sqrt)
+MT_LIBM1(fabs) MT_LIBM1(floor) MT_LIBM1(ceil) MT_LIBM1(trunc) MT_LIBM1(nearbyint) MT_LIBM1(sin)
+    MT_LIBM1(cos) MT_LIBM1(tan) MT_LIBM1(lgamma) MT_LIBM1_DOUBLE(asin) MT_LIBM1_DOUBLE(acos)
+        MT_LIBM1_DOUBLE(atan) MT_LIBM1_DOUBLE(sinh) MT_LIBM1_DOUBLE(cosh) MT_LIBM1_DOUBLE(tanh)
+            MT_LIBM1_DOUBLE(asinh) MT_LIBM1_DOUBLE(acosh) MT_LIBM1_DOUBLE(atanh)
+                MT_LIBM1_DOUBLE(exp) MT_LIBM1_DOUBLE(exp2) MT_LIBM1_DOUBLE(expm1)
+                    MT_LIBM1_DOUBLE(log) MT_LIBM1_DOUBLE(log2) MT_LIBM1_DOUBLE(log10)
+                        MT_LIBM1_DOUBLE(log1p) MT_LIBM1_DOUBLE(erf) MT_LIBM1_DOUBLE(erfc)
+                            MT_LIBM2(fmod) MT_LIBM2(copysign) MT_LIBM2(nextafter) MT_INLINE
+    double pow(double x, double y) {
+  return __builtin_pow(x, y);
+}
 MT_INLINE double atan2(double y, double x) { return __builtin_atan2(y, x); }
 MT_INLINE double hypot(double x, double y) { return __builtin_hypot(x, y); }
 #undef MT_LIBM1
 #undef MT_LIBM1_DOUBLE
 #undef MT_LIBM2
 
-template <class T> MT_INLINE bool isnan(T x) { return x != x; }
-template <class T> MT_INLINE T select(bool c, T a, T b) { return c ? a : b; }
+template <class T>
+MT_INLINE bool isnan(T x) {
+  return x != x;
+}
+template <class T>
+MT_INLINE T select(bool c, T a, T b) {
+  return c ? a : b;
+}
 
 // c0 + c1 x + c2 x^2 ...
 MT_INLINE float horner(float, float c) { return c; }
-template <class... C> MT_INLINE float horner(float x, float c, C... more) {
+template <class... C>
+MT_INLINE float horner(float x, float c, C... more) {
   return horner(x, more...) * x + c;
 }
 
@@ -235,12 +247,14 @@ MT_INLINE float erf(float x) {
   return x == x ? y : x;
 }
 
-// 1 - Phi(a) = e^(-a^2 / 2) R(a), Phi the normal distribution function, a >= 0; `e` is the exponential.
+// 1 - Phi(a) = e^(-a^2 / 2) R(a), Phi the normal distribution function, a >= 0; `e` is the
+// exponential.
 MT_INLINE float normal_tail(float a, float e) {
   float t = 1.0f / (1.0f + 0.24f * a);
-  return e * t * horner(t, 9.574218616e-02f, 9.585520866e-02f, 8.895013430e-02f, 8.769489237e-02f,
-                        2.833238328e-02f, 1.411486594e-01f, -1.439359254e-01f, 2.052474351e-01f,
-                        -1.245451650e-01f, 2.551019263e-02f);
+  return e * t *
+         horner(t, 9.574218616e-02f, 9.585520866e-02f, 8.895013430e-02f, 8.769489237e-02f,
+                2.833238328e-02f, 1.411486594e-01f, -1.439359254e-01f, 2.052474351e-01f,
+                -1.245451650e-01f, 2.551019263e-02f);
 }
 
 // x^2 is split into a square of few bits and the rest, so that the exponential keeps its accuracy.
@@ -256,7 +270,10 @@ MT_INLINE float erfc(float x) {
   return x == x ? y : x;
 }
 
-template <class T> MT_INLINE T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
+template <class T>
+MT_INLINE T sigmoid(T x) {
+  return T(1) / (T(1) + exp(-x));
+}
 
 }  // namespace mt::cpu::MT_ISA::fn
 

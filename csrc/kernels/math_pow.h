@@ -5,7 +5,8 @@
 namespace mt::cpu::MT_ISA::fn {
 
 MT_INLINE double horner(double, double c) { return c; }
-template <class... C> MT_INLINE double horner(double x, double c, C... more) {
+template <class... C>
+MT_INLINE double horner(double x, double c, C... more) {
   return horner(x, more...) * x + c;
 }
 
@@ -17,8 +18,8 @@ MT_INLINE double log2_35bits(double x) {
   double m = bits<double>(u - (e << 52) + (1024ull << 52));
   double ed = bits<double>(0x4330000000000000ull | e) - (4503599627370496.0 + 1024.0);
   double s = (m - 1.0) / (m + 1.0), z = s * s;
-  return ed + s * horner(z, 2.88539008179020273e+00, 9.61796673200725372e-01, 5.77083611451140399e-01,
-                         4.11671142170052740e-01, 3.40759219756095133e-01);
+  return ed + s * horner(z, 2.88539008179020273e+00, 9.61796673200725372e-01,
+                         5.77083611451140399e-01, 4.11671142170052740e-01, 3.40759219756095133e-01);
 }
 
 // 2^t for |t| < 1000.

@@ -1,6 +1,6 @@
-// Trigonometry in float32. sin, cos and tan come in two forms: fn::sin calls the C library and holds
-// everywhere; fn::sin_fast vectorises and holds up to kTrigLimit (csrc/kernels/guarded.h picks per
-// block).
+// Trigonometry in float32. sin, cos and tan come in two forms: fn::sin calls the C library and
+// holds everywhere; fn::sin_fast vectorises and holds up to kTrigLimit (csrc/kernels/guarded.h
+// picks per block).
 #pragma once
 #include "kernels/math.h"
 
@@ -8,8 +8,8 @@ namespace mt::cpu::MT_ISA::fn {
 
 constexpr float kTrigLimit = 1e6f;
 
-// x = k pi/2 + r. In double, whose 53 bits leave r exact enough even where it nearly cancels: the high
-// part of pi/2 has 33 bits, so k times it is exact.
+// x = k pi/2 + r. In double, whose 53 bits leave r exact enough even where it nearly cancels: the
+// high part of pi/2 has 33 bits, so k times it is exact.
 MT_INLINE float reduce_trig(float x, int32_t* k) {
   const double magic = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
   double xd = double(x);
@@ -20,7 +20,9 @@ MT_INLINE float reduce_trig(float x, int32_t* k) {
 }
 MT_INLINE float sin_reduced(float r) {
   float z = r * r;
-  return horner(z, -1.666666664e-01f, 8.333329144e-03f, -1.983925663e-04f, 2.717564407e-06f) * z * r + r;
+  return horner(z, -1.666666664e-01f, 8.333329144e-03f, -1.983925663e-04f, 2.717564407e-06f) * z *
+             r +
+         r;
 }
 MT_INLINE float cos_reduced(float r) {
   float z = r * r;
@@ -61,13 +63,15 @@ MT_INLINE float atan(float x) {
   return copysign(inverted ? 1.57079633f - p : p, x);
 }
 
-// sin(u) / u with u = pi x, and its derivative pi (cos(u) - sinc) / u; by their series around 0, where
-// the quotients cancel.
-template <class T> MT_INLINE T sinc(T x) {
+// sin(u) / u with u = pi x, and its derivative pi (cos(u) - sinc) / u; by their series around 0,
+// where the quotients cancel.
+template <class T>
+MT_INLINE T sinc(T x) {
   T u = T(3.141592653589793) * x;
   return x == T(0) ? T(1) : sin(u) / u;
 }
-template <class T> MT_INLINE T sinc_derivative(T x) {
+template <class T>
+MT_INLINE T sinc_derivative(T x) {
   T u = T(3.141592653589793) * x, z = u * u;
   T near = u * (T(-1) / T(3) + z * (T(1) / T(30) - z / T(840)));
   return T(3.141592653589793) * (z < T(0.01) ? near : (cos(u) - sin(u) / u) / u);
@@ -88,7 +92,9 @@ MT_INLINE float atan2(float y, float x) {
 // asin up to 1/2; pi/2 - 2 asin(sqrt((1 - x) / 2)) beyond.
 MT_INLINE float asin_small(float x, float z) {
   return horner(z, 1.666665938e-01f, 7.500542081e-02f, 4.450935832e-02f, 3.187369387e-02f,
-                1.418013170e-02f, 3.789113441e-02f) * z * x + x;
+                1.418013170e-02f, 3.789113441e-02f) *
+             z * x +
+         x;
 }
 MT_INLINE float asin(float x) {
   float a = fabs(x);
