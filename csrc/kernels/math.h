@@ -27,18 +27,17 @@ MT_INLINE To bits(From v) {
 #define MT_LIBM2(name)                                                         \
   MT_INLINE float name(float x, float y) { return __builtin_##name##f(x, y); } \
   MT_INLINE double name(double x, double y) { return __builtin_##name(x, y); }
-MT_LIBM1(sqrt)
-MT_LIBM1(fabs)
-MT_LIBM1(floor)
-MT_LIBM1(ceil)
-MT_LIBM1(trunc) MT_LIBM1(nearbyint) MT_LIBM1(sin) MT_LIBM1(cos) MT_LIBM1(tan) MT_LIBM1(lgamma)
-    MT_LIBM1_DOUBLE(asin) MT_LIBM1_DOUBLE(acos) MT_LIBM1_DOUBLE(atan) MT_LIBM1_DOUBLE(sinh)
-        MT_LIBM1_DOUBLE(cosh) MT_LIBM1_DOUBLE(tanh) MT_LIBM1_DOUBLE(asinh) MT_LIBM1_DOUBLE(acosh)
-            MT_LIBM1_DOUBLE(atanh) MT_LIBM1_DOUBLE(exp) MT_LIBM1_DOUBLE(exp2) MT_LIBM1_DOUBLE(expm1)
-                MT_LIBM1_DOUBLE(log) MT_LIBM1_DOUBLE(log2) MT_LIBM1_DOUBLE(log10)
-                    MT_LIBM1_DOUBLE(log1p) MT_LIBM1_DOUBLE(erf) MT_LIBM1_DOUBLE(erfc) MT_LIBM2(fmod)
-                        MT_LIBM2(copysign) MT_LIBM2(nextafter) MT_INLINE
-    double pow(double x, double y) {
+// clang-format off
+MT_LIBM1(sqrt) MT_LIBM1(fabs) MT_LIBM1(floor) MT_LIBM1(ceil) MT_LIBM1(trunc)
+MT_LIBM1(nearbyint) MT_LIBM1(sin) MT_LIBM1(cos) MT_LIBM1(tan) MT_LIBM1(lgamma)
+MT_LIBM1_DOUBLE(asin) MT_LIBM1_DOUBLE(acos) MT_LIBM1_DOUBLE(atan) MT_LIBM1_DOUBLE(sinh)
+MT_LIBM1_DOUBLE(cosh) MT_LIBM1_DOUBLE(tanh) MT_LIBM1_DOUBLE(asinh) MT_LIBM1_DOUBLE(acosh)
+MT_LIBM1_DOUBLE(atanh) MT_LIBM1_DOUBLE(exp) MT_LIBM1_DOUBLE(exp2) MT_LIBM1_DOUBLE(expm1)
+MT_LIBM1_DOUBLE(log) MT_LIBM1_DOUBLE(log2) MT_LIBM1_DOUBLE(log10) MT_LIBM1_DOUBLE(log1p)
+MT_LIBM1_DOUBLE(erf) MT_LIBM1_DOUBLE(erfc)
+MT_LIBM2(fmod) MT_LIBM2(copysign) MT_LIBM2(nextafter)
+    // clang-format on
+    MT_INLINE double pow(double x, double y) {
   return __builtin_pow(x, y);
 }
 MT_INLINE double atan2(double y, double x) { return __builtin_atan2(y, x); }
