@@ -87,6 +87,22 @@ def compile(model=None, **options):
     return model if model is not None else lambda m: m
 
 
+def is_autocast_enabled(device_type=None):
+    """False: ops run in the dtype of their inputs."""
+    return False
+
+
+def _assert(condition, message):
+    """Raises AssertionError with the message where the condition is false."""
+    assert condition, message
+
+
+def _check(condition, message=None):
+    """Raises RuntimeError with the text of message() where the condition is false."""
+    if not condition:
+        raise RuntimeError(message() if message is not None else "Expected condition to be true")
+
+
 def get_num_interop_threads():
     """1: ops run one after another."""
     return 1
@@ -134,9 +150,27 @@ def show_config():
 
 # Sub-packages load when they are first used, so that `import minitorch` stays fast.
 _LAZY = (
-    "amp", "backends", "cpu", "cuda", "distributions", "fft", "hub", "jit", "linalg", "metrics", "nn",
-    "optim", "random", "serialization", "special", "testing", "train", "utils", "version", "vision",
-)  # fmt: skip
+    "accelerator",
+    "backends",
+    "compiler",
+    "cpu",
+    "cuda",
+    "hub",
+    "jit",
+    "linalg",
+    "metrics",
+    "nn",
+    "optim",
+    "random",
+    "serialization",
+    "special",
+    "testing",
+    "train",
+    "types",
+    "utils",
+    "version",
+    "vision",
+)
 _LAZY_NAMES = {"save": "serialization", "load": "serialization"}
 
 

@@ -17,4 +17,12 @@ def _same(f=None, *args, **kwargs):
     return f if f is not None else lambda g: g
 
 
-script = ignore = unused = export = script_if_tracing = _same
+script = ignore = unused = export = script_if_tracing = _script_if_tracing = _same
+_overload_method = _overload = _same
+
+
+class Final:
+    """Annotation of constants: Final[int]."""
+
+    def __class_getitem__(cls, item):
+        return item

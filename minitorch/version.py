@@ -1,3 +1,4 @@
 """The version, read by the build as well."""
 
 __version__ = "0.1.0"
+cuda = None  # version of the CUDA toolkit of this build

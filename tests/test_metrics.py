@@ -62,6 +62,11 @@ def test_accuracy_top_k():
     assert M.accuracy(scores, target, top_k=1).item() == pytest.approx(1 / 3)
     assert M.accuracy(scores, target, top_k=2).item() == pytest.approx(2 / 3)
     assert M.accuracy(scores, target, top_k=3).item() == 1
+    ties = minitorch.tensor([[1.0, 1.0, 1.0], [float("nan"), 0.0, 0.0]])
+    assert M.accuracy(ties, minitorch.tensor([1, 0]), top_k=2).item() == 0.5
+    assert M.accuracy(ties, minitorch.tensor([2, 0]), top_k=2).item() == 0
+    pixels = scores.t().unsqueeze(0)  # (N, C, positions)
+    assert M.accuracy(pixels, target.unsqueeze(0), top_k=2).item() == pytest.approx(2 / 3)
     with pytest.raises(ValueError, match="top_k=4"):
         M.accuracy(scores, target, top_k=4)
     with pytest.raises(ValueError, match="micro"):

@@ -22,7 +22,8 @@ inline void append(std::string& text, const std::string& part) { text += part; }
 inline void append(std::string& text, char part) { text += part; }
 inline void append(std::string& text, bool part) { text += part ? "true" : "false"; }
 void append(std::string& text, double part);
-template <class T> std::enable_if_t<std::is_integral_v<T>> append(std::string& text, T part) {
+template <class T>
+std::enable_if_t<std::is_integral_v<T>> append(std::string& text, T part) {
   text += std::to_string(part);
 }
 

@@ -7,26 +7,29 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
-#define MT_CASE_LOOP_(name, formula, ...)                                             \
-  case ActivationOp::name:                                                            \
-    return [](char* const* data, int64_t n, const void* params) {                     \
-      auto* p = static_cast<const ActivationNumbers*>(params);                        \
-      const T a = T(p->a), b = T(p->b);                                               \
-      map1<T, T>(data, n, [a, b](T x) -> T {                                          \
-        (void)a, (void)b;                                                             \
-        return formula;                                                               \
-      });                                                                             \
+#define MT_CASE_LOOP_(name, formula, ...)                         \
+  case ActivationOp::name:                                        \
+    return [](char* const* data, int64_t n, const void* params) { \
+      auto* p = static_cast<const ActivationNumbers*>(params);    \
+      const T a = T(p->a), b = T(p->b);                           \
+      map1<T, T>(data, n, [a, b](T x) -> T {                      \
+        (void)a, (void)b;                                         \
+        return formula;                                           \
+      });                                                         \
     };
 
-template <class T> Loop forward_loop(ActivationOp op) {
+template <class T>
+Loop forward_loop(ActivationOp op) {
   switch (op) { MT_ACTIVATION_OPS(MT_CASE_LOOP_) }
   return nullptr;
 }
 
-template <class T> void prelu_loop(char* const* data, int64_t n, const void*) {
+template <class T>
+void prelu_loop(char* const* data, int64_t n, const void*) {
   map2<T, T>(data, n, [](T x, T w) -> T { return x > T(0) ? x : w * x; });
 }
-template <class T> void glu_loop(char* const* data, int64_t n, const void*) {
+template <class T>
+void glu_loop(char* const* data, int64_t n, const void*) {
   map2<T, T>(data, n, [](T a, T b) -> T { return a * fn::sigmoid(b); });
 }
 
@@ -39,8 +42,9 @@ void activation_forward(ActivationOp op, DType compute, OperandTypes types, cons
 }
 
 void prelu_forward(DType compute, OperandTypes types, const ElementIter& it) {
-  run_loop(it, types,
-           same_type(compute == DType::Float32 ? &prelu_loop<float> : &prelu_loop<double>, compute));
+  run_loop(
+      it, types,
+      same_type(compute == DType::Float32 ? &prelu_loop<float> : &prelu_loop<double>, compute));
 }
 
 void glu_forward(DType compute, OperandTypes types, const ElementIter& it) {

@@ -6,18 +6,19 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
-#define MT_CASE_LOOP_(name, formula, saved, derivative)                               \
-  case ActivationOp::name:                                                            \
-    return [](char* const* data, int64_t n, const void* params) {                     \
-      auto* p = static_cast<const ActivationNumbers*>(params);                        \
-      const T a = T(p->a), b = T(p->b);                                               \
-      map2<T, T>(data, n, [a, b](T dy, T saved) -> T {                                \
-        (void)a, (void)b;                                                             \
-        return dy * (derivative);                                                     \
-      });                                                                             \
+#define MT_CASE_LOOP_(name, formula, saved, derivative)           \
+  case ActivationOp::name:                                        \
+    return [](char* const* data, int64_t n, const void* params) { \
+      auto* p = static_cast<const ActivationNumbers*>(params);    \
+      const T a = T(p->a), b = T(p->b);                           \
+      map2<T, T>(data, n, [a, b](T dy, T saved) -> T {            \
+        (void)a, (void)b;                                         \
+        return dy * (derivative);                                 \
+      });                                                         \
     };
 
-template <class T> Loop backward_loop(ActivationOp op) {
+template <class T>
+Loop backward_loop(ActivationOp op) {
   switch (op) { MT_ACTIVATION_OPS(MT_CASE_LOOP_) }
   return nullptr;
 }

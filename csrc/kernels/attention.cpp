@@ -16,23 +16,25 @@ namespace {
 
 using namespace simd;
 
-constexpr int64_t kQueries = 64, kKeys = 64;
+constexpr int64_t kQueries = 64, kKeys = 64, kFew = 4;
 
 MT_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// to[c][i] = from[i][c] * scale for `rows` rows i; lanes up to kQueries are zero.
+// to[c][i] = from[i][c] * scale for `rows` rows i; further lanes are zero.
 template <class T>
-void transpose_in(const T* from, int64_t row, int64_t rows, int64_t columns, T scale, T* to) {
+void transpose_in(const T* from, int64_t row, int64_t rows, int64_t lanes, int64_t columns, T scale,
+                  T* to) {
   for (int64_t c = 0; c < columns; c++) {
     T* out = to + c * kQueries;
     for (int64_t i = 0; i < rows; i++) out[i] = from[i * row + c] * scale;
-    for (int64_t i = rows; i < kQueries; i++) out[i] = 0;
+    for (int64_t i = rows; i < lanes; i++) out[i] = 0;
   }
 }
 
 // to[i][c] = from[c][i] * scale[i].
 template <class T>
-void transpose_out(const T* from, int64_t rows, int64_t columns, const T* scale, T* to, int64_t row) {
+void transpose_out(const T* from, int64_t rows, int64_t columns, const T* scale, T* to,
+                   int64_t row) {
   for (int64_t i = 0; i < rows; i++) {
     const T s = scale ? scale[i] : T(1);
     for (int64_t c = 0; c < columns; c++) to[i * row + c] = from[c * kQueries + i] * s;
@@ -40,10 +42,12 @@ void transpose_out(const T* from, int64_t rows, int64_t columns, const T* scale,
 }
 
 // One block of queries of one head.
-template <class T> struct Block {
+template <class T>
+struct Block {
   const AttentionArgs& a;
   int64_t b, h, i0;
   int64_t rows = least(kQueries, a.queries - i0);
+  int64_t lanes = ceil_div(rows, kLanes<T>) * kLanes<T>;  // computed, of kQueries
   int64_t keys_end = a.causal ? least(a.keys, i0 + rows) : a.keys;
 
   int64_t kv_head() const { return h / (a.heads / a.kv_heads); }
@@ -54,17 +58,27 @@ template <class T> struct Block {
   const T* k(int64_t j0) const { return at(a.k, a.k_at, b, kv_head(), j0); }
   const T* v(int64_t j0) const { return at(a.v, a.v_at, b, kv_head(), j0); }
 
-  // Scores [keys j0 ... j0 + nk, kQueries], masked.
+  // Scores [keys j0 ... j0 + nk, lanes], rows kQueries apart, masked.
   void scores(int64_t j0, int64_t nk, const T* qt, T* s) const {
-    block_gemm<T>(nk, kQueries, a.width, k(j0), a.k_at.row, 1, qt, kQueries, s, kQueries, false);
+    block_gemm<T>(nk, lanes, a.width, k(j0), a.k_at.row, 1, qt, kQueries, s, kQueries, false);
     if (a.mask) apply_mask(j0, nk, s);
     if (a.causal && j0 + nk > i0 + 1) {
       for (int64_t j = 0; j < nk; j++) {
         // Keys beyond a query's own place.
-        const int64_t hidden = least(j0 + j - i0, kQueries);
+        const int64_t hidden = least(j0 + j - i0, lanes);
         for (int64_t i = 0; i < hidden; i++) s[j * kQueries + i] = T(-__builtin_inf());
       }
     }
+  }
+
+  // The score of one query of the block and one key, masked.
+  T masked(T score, int64_t i, int64_t j) const {
+    if (a.causal && j > i0 + i) return T(-__builtin_inf());
+    if (!a.mask) return score;
+    const HeadStrides& m = a.mask_at;
+    const int64_t at = b * m.batch + h * m.head + (i0 + i) * m.row + j * a.mask_column;
+    if (!a.mask_is_bool) return score + static_cast<const T*>(a.mask)[at];
+    return static_cast<const bool*>(a.mask)[at] ? score : T(-__builtin_inf());
   }
 
   void apply_mask(int64_t j0, int64_t nk, T* s) const {
@@ -78,41 +92,45 @@ template <class T> struct Block {
     } else {
       const T* mask = static_cast<const T*>(a.mask) + start;
       for (int64_t j = 0; j < nk; j++)
-        for (int64_t i = 0; i < rows; i++) s[j * kQueries + i] += mask[i * m.row + j * a.mask_column];
+        for (int64_t i = 0; i < rows; i++)
+          s[j * kQueries + i] += mask[i * m.row + j * a.mask_column];
     }
   }
 };
 
-// Running softmax of kQueries lanes: s becomes exp(s - maximum), and `correction` is what sums and
-// outputs so far have to be multiplied with.
-template <class T> void softmax_step(int64_t nk, T* s, T* maximum, T* sums, T* correction) {
+// One step of the running softmax of V vectors of lanes: s becomes exp(s - maximum), and
+// `correction` is what sums and outputs so far have to be multiplied with.
+template <class T, int V>
+MT_INLINE void softmax_lanes(int64_t nk, T* s, T* maximum, T* sums, T* correction) {
   constexpr int L = kLanes<T>;
   const Vec<T> lowest = set(T(-__builtin_inf()));
-  for (int64_t c = 0; c < kQueries; c += 2 * L) {
-    Vec<T> m[2] = {load(maximum + c), load(maximum + c + L)}, before[2] = {m[0], m[1]}, sum[2] = {};
-    for (int64_t j = 0; j < nk; j++) {
-      m[0] = max<T>(m[0], load(s + j * kQueries + c));
-      m[1] = max<T>(m[1], load(s + j * kQueries + c + L));
+  Vec<T> m[V], before[V], origin[V], sum[V] = {};
+  for (int v = 0; v < V; v++) m[v] = before[v] = load(maximum + v * L);
+  for (int64_t j = 0; j < nk; j++)
+    for (int v = 0; v < V; v++) m[v] = max<T>(m[v], load(s + j * kQueries + v * L));
+  // Where everything is hidden so far, differences are taken from 0.
+  for (int v = 0; v < V; v++) origin[v] = m[v] == lowest ? Vec<T>{} : m[v];
+  for (int64_t j = 0; j < nk; j++)
+    for (int v = 0; v < V; v++) {
+      T* p = s + j * kQueries + v * L;
+      const Vec<T> e = exp_nonpositive(load(p) - origin[v]);
+      store(p, e);
+      sum[v] += e;
     }
-    // Where everything is hidden so far, differences are taken from 0.
-    const Vec<T> origin[2] = {m[0] == lowest ? Vec<T>{} : m[0], m[1] == lowest ? Vec<T>{} : m[1]};
-    for (int64_t j = 0; j < nk; j++) {
-      T* p = s + j * kQueries + c;
-      const Vec<T> e0 = exp_nonpositive(load(p) - origin[0]);
-      const Vec<T> e1 = exp_nonpositive(load(p + L) - origin[1]);
-      store(p, e0);
-      store(p + L, e1);
-      sum[0] += e0;
-      sum[1] += e1;
-    }
-    for (int u = 0; u < 2; u++) {
-      const int64_t at = c + u * L;
-      const Vec<T> f = exp_nonpositive(before[u] - origin[u]);
-      store(correction + at, f);
-      store(sums + at, load(sums + at) * f + sum[u]);
-      store(maximum + at, m[u]);
-    }
+  for (int v = 0; v < V; v++) {
+    const Vec<T> f = exp_nonpositive(before[v] - origin[v]);
+    store(correction + v * L, f);
+    store(sums + v * L, load(sums + v * L) * f + sum[v]);
+    store(maximum + v * L, m[v]);
   }
+}
+template <class T>
+void softmax_step(int64_t nk, int64_t lanes, T* s, T* maximum, T* sums, T* correction) {
+  constexpr int L = kLanes<T>;
+  int64_t c = 0;
+  for (; c + 2 * L <= lanes; c += 2 * L)
+    softmax_lanes<T, 2>(nk, s + c, maximum + c, sums + c, correction + c);
+  if (c < lanes) softmax_lanes<T, 1>(nk, s + c, maximum + c, sums + c, correction + c);
 }
 
 template <class T>
@@ -123,15 +141,15 @@ void forward_block(const Block<T>& block, T* qt, T* ot, T* s, T* out, int64_t ou
     maximum[i] = T(-__builtin_inf());
     sums[i] = 0;
   }
-  transpose_in(block.q(), a.q_at.row, block.rows, a.width, T(a.scale), qt);
+  transpose_in(block.q(), a.q_at.row, block.rows, block.lanes, a.width, T(a.scale), qt);
   if (block.keys_end == 0)
     for (int64_t i = 0; i < a.value_width * kQueries; i++) ot[i] = 0;
   for (int64_t j0 = 0; j0 < block.keys_end; j0 += kKeys) {
     const int64_t nk = least(kKeys, block.keys_end - j0);
     block.scores(j0, nk, qt, s);
-    softmax_step(nk, s, maximum, sums, correction);
-    block_gemm<T>(a.value_width, kQueries, nk, block.v(j0), 1, a.v_at.row, s, kQueries, ot, kQueries,
-                  j0 > 0, correction);
+    softmax_step(nk, block.lanes, s, maximum, sums, correction);
+    block_gemm<T>(a.value_width, block.lanes, nk, block.v(j0), 1, a.v_at.row, s, kQueries, ot,
+                  kQueries, j0 > 0, correction);
   }
   for (int64_t i = 0; i < kQueries; i++) {
     const bool seen = !(sums[i] == T(0));
@@ -141,11 +159,71 @@ void forward_block(const Block<T>& block, T* qt, T* ot, T* s, T* out, int64_t ou
   transpose_out(ot, block.rows, a.value_width, correction, out, out_row);
 }
 
+// The sums over k of x[k] * rows[r][k] for four rows.
+template <class T>
+MT_INLINE void four_dots(const T* x, const T* rows, int64_t row, int64_t n, T* y) {
+  Vec<T> total[4] = {};
+  for_vectors<T>(n, [&](int64_t i, auto io) {
+    const Vec<T> v = io.get(x + i);
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++) total[r] += v * io.get(rows + r * row + i);
+  });
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; r++) y[r] = sum_lanes<T>(total[r]);
+}
+
+// Few queries (a step of generation): lanes of queries would be empty, so vectors run along the
+// width instead. s: [kFew, kKeys].
+template <class T>
+void forward_few(const Block<T>& block, T* s, T* out, int64_t out_row, T* lse) {
+  const AttentionArgs& a = block.a;
+  T maximum[kFew], sums[kFew] = {};
+  for (int64_t i = 0; i < block.rows; i++) {
+    maximum[i] = T(-__builtin_inf());
+    for (int64_t c = 0; c < a.value_width; c++) out[i * out_row + c] = 0;
+  }
+  for (int64_t j0 = 0; j0 < block.keys_end; j0 += kKeys) {
+    const int64_t nk = least(kKeys, block.keys_end - j0), row = a.k_at.row;
+    for (int64_t i = 0; i < block.rows; i++) {
+      T *p = s + i * kKeys, *o = out + i * out_row;
+      const T *q = block.q() + i * a.q_at.row, *k = block.k(j0);
+      for (int64_t j = 0; j < nk; j += 4) {
+        if (j + 4 <= nk) {
+          four_dots(q, k + j * row, row, a.width, p + j);
+        } else {
+          for (int64_t r = j; r < nk; r++)
+            p[r] = T(sum_vectors<T>(a.width, [&](int64_t c, auto io) {
+              return io.get(q + c) * io.get(k + r * row + c);
+            }));
+        }
+      }
+      for (int64_t j = 0; j < nk; j++) p[j] = block.masked(p[j] * T(a.scale), i, j0 + j);
+      T m = maximum[i];
+      for (int64_t j = 0; j < nk; j++) m = m > p[j] ? m : p[j];
+      const T origin = m == T(-__builtin_inf()) ? T(0) : m;
+      const T correction = fn::exp(maximum[i] - origin);
+      for (int64_t j = 0; j < nk; j++) p[j] = fn::exp(p[j] - origin);
+      sums[i] *= correction;
+      for (int64_t j = 0; j < nk; j++) sums[i] += p[j];
+      for (int64_t c = 0; c < a.value_width; c++) o[c] *= correction;
+      maximum[i] = m;
+    }
+    block_gemm<T>(block.rows, a.value_width, nk, s, kKeys, 1, block.v(j0), a.v_at.row, out, out_row,
+                  true);
+  }
+  for (int64_t i = 0; i < block.rows; i++) {
+    const bool seen = !(sums[i] == T(0));
+    const T inverse = seen ? T(1) / sums[i] : T(0);
+    lse[i] = seen ? maximum[i] + fn::log(sums[i]) : T(__builtin_inf());
+    for (int64_t c = 0; c < a.value_width; c++) out[i * out_row + c] *= inverse;
+  }
+}
+
 // p = exp(s - lse) in s, ds = p (dp - delta) scale in dp.
 template <class T>
-void gradient_step(int64_t nk, T* s, T* dp, const T* lse, const T* delta, T scale) {
+void gradient_step(int64_t nk, int64_t lanes, T* s, T* dp, const T* lse, const T* delta, T scale) {
   constexpr int L = kLanes<T>;
-  for (int64_t c = 0; c < kQueries; c += L) {
+  for (int64_t c = 0; c < lanes; c += L) {
     const Vec<T> l = load(lse + c), d = load(delta + c);
     for (int64_t j = 0; j < nk; j++) {
       const int64_t at = j * kQueries + c;
@@ -156,16 +234,18 @@ void gradient_step(int64_t nk, T* s, T* dp, const T* lse, const T* delta, T scal
   }
 }
 
-template <class T> struct Gradients {
+template <class T>
+struct Gradients {
   const T *out, *dout, *lse;
   T *dq, *dk, *dv;
   HeadStrides out_at, dout_at, dq_at, dk_at, dv_at;
 };
 
 template <class T>
-void backward_block(const Block<T>& block, const Gradients<T>& g, T* qt, T* dot, T* dqt, T* s, T* dp) {
+void backward_block(const Block<T>& block, const Gradients<T>& g, T* qt, T* dot, T* dqt, T* s,
+                    T* dp) {
   const AttentionArgs& a = block.a;
-  const int64_t rows = block.rows, i0 = block.i0, b = block.b, h = block.h;
+  const int64_t rows = block.rows, lanes = block.lanes, i0 = block.i0, b = block.b, h = block.h;
   auto row_of = [&](const T* p, const HeadStrides& at, int64_t head, int64_t row) {
     return const_cast<T*>(p) + b * at.batch + head * at.head + row * at.row;
   };
@@ -180,16 +260,16 @@ void backward_block(const Block<T>& block, const Gradients<T>& g, T* qt, T* dot,
         return io.get(out + i * g.out_at.row + c) * io.get(dout + i * g.dout_at.row + c);
       }));
   }
-  transpose_in(block.q(), a.q_at.row, rows, a.width, T(a.scale), qt);
-  transpose_in(dout, g.dout_at.row, rows, a.value_width, T(1), dot);
+  transpose_in(block.q(), a.q_at.row, rows, lanes, a.width, T(a.scale), qt);
+  transpose_in(dout, g.dout_at.row, rows, lanes, a.value_width, T(1), dot);
   for (int64_t i = 0; i < a.width * kQueries; i++) dqt[i] = 0;
   for (int64_t j0 = 0; j0 < block.keys_end; j0 += kKeys) {
     const int64_t nk = least(kKeys, block.keys_end - j0);
     const T *k = block.k(j0), *v = block.v(j0);
     block.scores(j0, nk, qt, s);
-    block_gemm<T>(nk, kQueries, a.value_width, v, a.v_at.row, 1, dot, kQueries, dp, kQueries, false);
-    gradient_step(nk, s, dp, lse, delta, T(a.scale));
-    block_gemm<T>(a.width, kQueries, nk, k, 1, a.k_at.row, dp, kQueries, dqt, kQueries, true);
+    block_gemm<T>(nk, lanes, a.value_width, v, a.v_at.row, 1, dot, kQueries, dp, kQueries, false);
+    gradient_step(nk, lanes, s, dp, lse, delta, T(a.scale));
+    block_gemm<T>(a.width, lanes, nk, k, 1, a.k_at.row, dp, kQueries, dqt, kQueries, true);
     block_gemm<T>(nk, a.value_width, rows, s, kQueries, 1, dout, g.dout_at.row,
                   row_of(g.dv, g.dv_at, block.kv_head(), j0), g.dv_at.row, true);
     block_gemm<T>(nk, a.width, rows, dp, kQueries, 1, block.q(), a.q_at.row,
@@ -199,7 +279,8 @@ void backward_block(const Block<T>& block, const Gradients<T>& g, T* qt, T* dot,
                 g.dq_at.row);
 }
 
-template <class T> void forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) {
+template <class T>
+void forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) {
   const int64_t blocks = ceil_div(a.queries, kQueries);
   parallel_for(a.batch * a.heads * blocks, 1, [&](int64_t begin, int64_t end) {
     Scratch<T> space((a.width + a.value_width + kKeys) * kQueries);
@@ -208,18 +289,24 @@ template <class T> void forward(const AttentionArgs& a, T* out, const HeadStride
       const int64_t bh = task / blocks, b = bh / a.heads, h = bh % a.heads;
       // The longest blocks first.
       const int64_t i0 = (blocks - 1 - task % blocks) * kQueries;
-      forward_block(Block<T>{a, b, h, i0}, qt, ot, s,
-                    out + b * out_at.batch + h * out_at.head + i0 * out_at.row, out_at.row,
-                    lse + bh * a.queries + i0);
+      const Block<T> block{a, b, h, i0};
+      T* o = out + b * out_at.batch + h * out_at.head + i0 * out_at.row;
+      if (a.queries <= kFew) {
+        forward_few(block, s, o, out_at.row, lse + bh * a.queries);
+      } else {
+        forward_block(block, qt, ot, s, o, out_at.row, lse + bh * a.queries + i0);
+      }
     }
   });
 }
 
-template <class T> void clear_rows(T* p, int64_t row, int64_t rows, int64_t columns) {
+template <class T>
+void clear_rows(T* p, int64_t row, int64_t rows, int64_t columns) {
   for (int64_t i = 0; i < rows; i++) __builtin_memset(p + i * row, 0, size_t(columns) * sizeof(T));
 }
 
-template <class T> void backward(const AttentionArgs& a, const Gradients<T>& g) {
+template <class T>
+void backward(const AttentionArgs& a, const Gradients<T>& g) {
   parallel_for(a.batch * a.kv_heads, 1, [&](int64_t begin, int64_t end) {
     Scratch<T> space((2 * a.width + a.value_width + 2 * kKeys) * kQueries);
     T *qt = space.data, *dqt = qt + a.width * kQueries, *dot = dqt + a.width * kQueries;
@@ -248,9 +335,10 @@ void attention_backward(const AttentionArgs& args, const void* out, const HeadSt
                         const HeadStrides& dv_at) {
   MT_SWITCH_FLOAT(args.dtype, {
     using T = scalar_t;
-    backward(args, Gradients<T>{static_cast<const T*>(out), static_cast<const T*>(dout),
-                                static_cast<const T*>(lse), static_cast<T*>(dq), static_cast<T*>(dk),
-                                static_cast<T*>(dv), out_at, dout_at, dq_at, dk_at, dv_at});
+    backward(args,
+             Gradients<T>{static_cast<const T*>(out), static_cast<const T*>(dout),
+                          static_cast<const T*>(lse), static_cast<T*>(dq), static_cast<T*>(dk),
+                          static_cast<T*>(dv), out_at, dout_at, dq_at, dk_at, dv_at});
   })
 }
 

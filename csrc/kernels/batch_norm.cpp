@@ -7,6 +7,7 @@
 #include "ops/batch_norm.h"
 
 #include "core/parallel.h"
+#include "kernels/scratch.h"
 #include "kernels/simd.h"
 
 namespace mt::cpu::MT_ISA {
@@ -18,7 +19,8 @@ constexpr int kColumns = 64;        // channels of a block, inner = 1
 constexpr int64_t kFlush = 8192;    // elements summed in T before the sum goes to double
 constexpr int64_t kCached = 65536;  // elements that stay in cache between two passes
 
-template <class T> struct Channel {
+template <class T>
+struct Channel {
   const BatchNormArgs& a;
   int64_t c;
   T weight = a.weight ? static_cast<const T*>(a.weight)[c] : T(1);
@@ -28,7 +30,8 @@ template <class T> struct Channel {
   int64_t count() const { return a.n * a.inner; }
 
   // body(offset) for planes [p0, p1) of this channel.
-  template <class Body> MT_INLINE void planes(int64_t p0, int64_t p1, const Body& body) const {
+  template <class Body>
+  MT_INLINE void planes(int64_t p0, int64_t p1, const Body& body) const {
     for (int64_t p = p0; p < p1; p++) body(at(p));
   }
   // Sums of body(i, io, sums) over planes [p0, p1).
@@ -65,7 +68,8 @@ template <class T> struct Channel {
 
 // Mean and sum of squared distances from it; groups of planes that fit into cache are combined by
 // Chan's formula.
-template <class T> void statistics(const Channel<T>& ch, double* mean_out, double* squares_out) {
+template <class T>
+void statistics(const Channel<T>& ch, double* mean_out, double* squares_out) {
   const BatchNormArgs& a = ch.a;
   const T* x = static_cast<const T*>(a.x);
   const int64_t group = a.inner < kCached ? kCached / (a.inner ? a.inner : 1) : 1;
@@ -74,7 +78,8 @@ template <class T> void statistics(const Channel<T>& ch, double* mean_out, doubl
     const int64_t end = p + group < a.n ? p + group : a.n;
     const double n = double((end - p) * a.inner);
     double total, m2;
-    ch.template sum<1>(p, end, &total, [&](int64_t i, auto io, Vec<T>* s) { s[0] += io.get(x + i); });
+    ch.template sum<1>(p, end, &total,
+                       [&](int64_t i, auto io, Vec<T>* s) { s[0] += io.get(x + i); });
     const double m = total / n;
     const T near = T(m);
     const Vec<T> mv = set(near);
@@ -95,21 +100,25 @@ template <class T> void statistics(const Channel<T>& ch, double* mean_out, doubl
 }
 
 // y = x * scale + shift over a channel.
-template <class T> void apply(const Channel<T>& ch, T mean, T rstd, T* y) {
+template <class T>
+void apply(const Channel<T>& ch, T mean, T rstd, T* y) {
   const T* x = static_cast<const T*>(ch.a.x);
   const Vec<T> mv = set(mean), scale = set(T(rstd * ch.weight)), shift = set(ch.bias);
   ch.planes(0, ch.a.n, [&](int64_t at) {
-    for_vectors<T>(ch.a.inner,
-                   [&](int64_t i, auto io) { io.put(y + at + i, (io.get(x + at + i) - mv) * scale + shift); });
+    for_vectors<T>(ch.a.inner, [&](int64_t i, auto io) {
+      io.put(y + at + i, (io.get(x + at + i) - mv) * scale + shift);
+    });
   });
 }
 
-template <class T> MT_INLINE void move_running(T* running, int64_t c, double momentum, double value) {
+template <class T>
+MT_INLINE void move_running(T* running, int64_t c, double momentum, double value) {
   if (running) running[c] = T((1 - momentum) * double(running[c]) + momentum * value);
 }
 
 // Where results of the statistics go.
-template <class T> struct Outputs {
+template <class T>
+struct Outputs {
   double momentum;
   T *mean, *rstd, *running_mean, *running_var;
 
@@ -135,8 +144,8 @@ MT_INLINE void sum_columns(int64_t rows, int64_t width, double (*totals)[kColumn
   }
 }
 
-template <class T> void train_columns(const BatchNormArgs& a, int64_t c0, int64_t width,
-                                      const Outputs<T>& out, T* y) {
+template <class T>
+void train_columns(const BatchNormArgs& a, int64_t c0, int64_t width, const Outputs<T>& out, T* y) {
   const T* x = static_cast<const T*>(a.x) + c0;
   double mean[1][kColumns], squares[1][kColumns];
   T near[kColumns], scale[kColumns], shift[kColumns];
@@ -233,12 +242,13 @@ MT_INLINE void over_channels(const BatchNormArgs& a, const C& channel, const Col
   const int64_t elements = a.n * a.inner > 0 ? a.n * a.inner : 1;
   if (a.inner == 1) {
     const int64_t blocks = ceil_div(a.c, kColumns);
-    parallel_for(blocks, ceil_div(kGrain / 2, elements * kColumns), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) {
-        const int64_t c0 = i * kColumns;
-        columns(c0, a.c - c0 < kColumns ? a.c - c0 : kColumns);
-      }
-    });
+    parallel_for(blocks, ceil_div(kGrain / 2, elements * kColumns),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; i++) {
+                     const int64_t c0 = i * kColumns;
+                     columns(c0, a.c - c0 < kColumns ? a.c - c0 : kColumns);
+                   }
+                 });
   } else {
     parallel_for(a.c, ceil_div(kGrain / 2, elements), [&](int64_t begin, int64_t end) {
       for (int64_t c = begin; c < end; c++) channel(c);
@@ -246,34 +256,36 @@ MT_INLINE void over_channels(const BatchNormArgs& a, const C& channel, const Col
   }
 }
 
-template <class T> void eval(const BatchNormArgs& args, const T* m, const T* v, T* out) {
+template <class T>
+void eval(const BatchNormArgs& args, const T* m, const T* v, T* out) {
   const T* x = static_cast<const T*>(args.x);
-  auto rstd = [&](int64_t c) { return T(1 / __builtin_sqrt(double(v[c]) + args.eps)); };
+  Scratch<T> factors(2 * args.c);
+  T *scale = factors.data, *shift = scale + args.c;
+  for (int64_t c = 0; c < args.c; c++) {
+    const Channel<T> ch{args, c};
+    scale[c] = T(1 / __builtin_sqrt(double(v[c]) + args.eps)) * ch.weight;
+    shift[c] = ch.bias;
+  }
   if (args.inner > 1) {
-    const int64_t grain = ceil_div(kGrain, args.inner);
-    parallel_for(args.n * args.c, grain, [&](int64_t begin, int64_t end) {
+    parallel_for(args.n * args.c, ceil_div(kGrain, args.inner), [&](int64_t begin, int64_t end) {
+      int64_t c = begin % args.c;
       for (int64_t i = begin; i < end; i++) {
-        const Channel<T> ch{args, i % args.c};
-        const Vec<T> mv = set(m[ch.c]), scale = set(T(rstd(ch.c) * ch.weight)), shift = set(ch.bias);
+        const Vec<T> mv = set(m[c]), sv = set(scale[c]), bv = set(shift[c]);
         for_vectors<T>(args.inner, [&](int64_t j, auto io) {
           const int64_t at = i * args.inner + j;
-          io.put(out + at, (io.get(x + at) - mv) * scale + shift);
+          io.put(out + at, (io.get(x + at) - mv) * sv + bv);
         });
+        c = c + 1 == args.c ? 0 : c + 1;
       }
     });
     return;
   }
-  over_channels(args, [](int64_t) {}, [&](int64_t c0, int64_t width) {
-    T scale[kColumns], shift[kColumns];
-    for (int64_t j = 0; j < width; j++) {
-      const Channel<T> ch{args, c0 + j};
-      scale[j] = rstd(ch.c) * ch.weight;
-      shift[j] = ch.bias;
-    }
-    for (int64_t r = 0; r < args.n; r++) {
-      const int64_t at = r * args.c + c0;
+  parallel_for(args.n, ceil_div(kGrain, args.c ? args.c : 1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const T* row = x + i * args.c;
+      T* y = out + i * args.c;
 #pragma GCC ivdep
-      for (int64_t j = 0; j < width; j++) out[at + j] = (x[at + j] - m[c0 + j]) * scale[j] + shift[j];
+      for (int64_t c = 0; c < args.c; c++) y[c] = (row[c] - m[c]) * scale[c] + shift[c];
     }
   });
 }
@@ -301,9 +313,8 @@ void batch_norm_train(const BatchNormArgs& args, double momentum, void* y, void*
 }
 
 void batch_norm_eval(const BatchNormArgs& args, const void* mean, const void* var, void* y) {
-  MT_SWITCH_FLOAT(args.dtype,
-                  eval(args, static_cast<const scalar_t*>(mean), static_cast<const scalar_t*>(var),
-                       static_cast<scalar_t*>(y)))
+  MT_SWITCH_FLOAT(args.dtype, eval(args, static_cast<const scalar_t*>(mean),
+                                   static_cast<const scalar_t*>(var), static_cast<scalar_t*>(y)))
 }
 
 void batch_norm_backward(const BatchNormArgs& args, bool train, const void* dy, const void* mean,
@@ -315,9 +326,7 @@ void batch_norm_backward(const BatchNormArgs& args, bool train, const void* dy, 
     T *out = static_cast<T*>(dx), *w = static_cast<T*>(dw), *b = static_cast<T*>(db);
     over_channels(
         args,
-        [&](int64_t c) {
-          backward_channel(Channel<T>{args, c}, train, g, m[c], r[c], out, w, b);
-        },
+        [&](int64_t c) { backward_channel(Channel<T>{args, c}, train, g, m[c], r[c], out, w, b); },
         [&](int64_t c0, int64_t width) {
           backward_columns(args, c0, width, train, g, m, r, out, w, b);
         });

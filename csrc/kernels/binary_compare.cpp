@@ -5,13 +5,14 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
-#define MT_CASE_LOOP_(name, formula)                                                  \
-  case CompareOp::name:                                                               \
-    return [](char* const* data, int64_t n, const void*) {                            \
-      map2<bool, T>(data, n, [](T x, T y) -> bool { return formula; });               \
+#define MT_CASE_LOOP_(name, formula)                                    \
+  case CompareOp::name:                                                 \
+    return [](char* const* data, int64_t n, const void*) {              \
+      map2<bool, T>(data, n, [](T x, T y) -> bool { return formula; }); \
     };
 
-template <class T> Loop compare_loop(CompareOp op) {
+template <class T>
+Loop compare_loop(CompareOp op) {
   switch (op) { MT_COMPARE_OPS(MT_CASE_LOOP_) }
   return nullptr;
 }

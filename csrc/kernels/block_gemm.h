@@ -16,8 +16,8 @@ constexpr int kTileRows = 4, kTileVectors = 2;
 // C[R, V vectors] = A @ B, plus C (times `scale` per column, where given) if `add`. The last vector
 // has `rest` lanes if kPart.
 template <class T, int R, int V, bool kPart>
-void block_tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row, T* c,
-                int64_t c_row, bool add, const T* scale, int64_t rest) {
+void block_tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row,
+                T* c, int64_t c_row, bool add, const T* scale, int64_t rest) {
   using namespace simd;
   constexpr int L = kLanes<T>;
   auto get = [&](const T* p, int v) {
@@ -68,35 +68,36 @@ void block_tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b,
 }
 
 template <class T, int V, bool kPart>
-MT_INLINE void block_columns(int64_t m, int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b,
-                             int64_t b_row, T* c, int64_t c_row, bool add, const T* scale,
-                             int64_t rest) {
+MT_INLINE void block_columns(int64_t m, int64_t k, const T* a, int64_t a_row, int64_t a_col,
+                             const T* b, int64_t b_row, T* c, int64_t c_row, bool add,
+                             const T* scale, int64_t rest) {
   int64_t i = 0;
   for (; i + kTileRows <= m; i += kTileRows)
-    block_tile<T, kTileRows, V, kPart>(k, a + i * a_row, a_row, a_col, b, b_row, c + i * c_row, c_row, add,
-                                       scale, rest);
+    block_tile<T, kTileRows, V, kPart>(k, a + i * a_row, a_row, a_col, b, b_row, c + i * c_row,
+                                       c_row, add, scale, rest);
   if constexpr (kTileRows > 4) {
     if (i + 4 <= m) {
-      block_tile<T, 4, V, kPart>(k, a + i * a_row, a_row, a_col, b, b_row, c + i * c_row, c_row, add,
-                                 scale, rest);
+      block_tile<T, 4, V, kPart>(k, a + i * a_row, a_row, a_col, b, b_row, c + i * c_row, c_row,
+                                 add, scale, rest);
       i += 4;
     }
   }
   if (i + 2 <= m) {
-    block_tile<T, 2, V, kPart>(k, a + i * a_row, a_row, a_col, b, b_row, c + i * c_row, c_row, add, scale,
-                               rest);
+    block_tile<T, 2, V, kPart>(k, a + i * a_row, a_row, a_col, b, b_row, c + i * c_row, c_row, add,
+                               scale, rest);
     i += 2;
   }
   if (i < m)
-    block_tile<T, 1, V, kPart>(k, a + i * a_row, a_row, a_col, b, b_row, c + i * c_row, c_row, add, scale,
-                               rest);
+    block_tile<T, 1, V, kPart>(k, a + i * a_row, a_row, a_col, b, b_row, c + i * c_row, c_row, add,
+                               scale, rest);
 }
 
 // C[m, n] = A[m, k] @ B[k, n], plus C (times scale[n], where given) if `add`. Rows of B and C are
 // contiguous.
 template <class T>
-void block_gemm(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b,
-                int64_t b_row, T* c, int64_t c_row, bool add, const T* scale = nullptr) {
+void block_gemm(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_col,
+                const T* b, int64_t b_row, T* c, int64_t c_row, bool add,
+                const T* scale = nullptr) {
   constexpr int L = simd::kLanes<T>;
   int64_t j = 0;
   auto from = [&](const T* s) { return s ? s + j : nullptr; };
@@ -105,16 +106,19 @@ void block_gemm(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int6
                                           from(scale), 0);
   if constexpr (kTileVectors > 2) {
     if (j + 2 * L <= n) {
-      block_columns<T, 2, false>(m, k, a, a_row, a_col, b + j, b_row, c + j, c_row, add, from(scale), 0);
+      block_columns<T, 2, false>(m, k, a, a_row, a_col, b + j, b_row, c + j, c_row, add,
+                                 from(scale), 0);
       j += 2 * L;
     }
   }
   if (j + L <= n) {
-    block_columns<T, 1, false>(m, k, a, a_row, a_col, b + j, b_row, c + j, c_row, add, from(scale), 0);
+    block_columns<T, 1, false>(m, k, a, a_row, a_col, b + j, b_row, c + j, c_row, add, from(scale),
+                               0);
     j += L;
   }
   if (j < n)
-    block_columns<T, 1, true>(m, k, a, a_row, a_col, b + j, b_row, c + j, c_row, add, from(scale), n - j);
+    block_columns<T, 1, true>(m, k, a, a_row, a_col, b + j, b_row, c + j, c_row, add, from(scale),
+                              n - j);
 }
 
 }  // namespace mt::cpu::MT_ISA

@@ -48,24 +48,23 @@ void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
 
 void conv_forward(DType dtype, const ConvParams& p, const void* x, const void* w, const void* bias,
                   void* y) {
-  MT_SWITCH_FLOAT(dtype, forward(p, static_cast<const scalar_t*>(x),
-                                 static_cast<const scalar_t*>(w),
-                                 static_cast<const scalar_t*>(bias), static_cast<scalar_t*>(y)))
+  MT_SWITCH_FLOAT(dtype,
+                  forward(p, static_cast<const scalar_t*>(x), static_cast<const scalar_t*>(w),
+                          static_cast<const scalar_t*>(bias), static_cast<scalar_t*>(y)))
 }
 
 void conv_backward_input(DType dtype, const ConvParams& p, const void* dy, const void* w,
                          const void* bias, void* dx) {
-  MT_SWITCH_FLOAT(dtype, backward_input(p, static_cast<const scalar_t*>(dy),
-                                        static_cast<const scalar_t*>(w),
-                                        static_cast<const scalar_t*>(bias),
-                                        static_cast<scalar_t*>(dx)))
+  MT_SWITCH_FLOAT(
+      dtype, backward_input(p, static_cast<const scalar_t*>(dy), static_cast<const scalar_t*>(w),
+                            static_cast<const scalar_t*>(bias), static_cast<scalar_t*>(dx)))
 }
 
 void conv_backward_weight(DType dtype, const ConvParams& p, const void* dy, const void* x,
                           void* dw) {
-  MT_SWITCH_FLOAT(dtype, backward_weight(p, static_cast<const scalar_t*>(dy),
-                                         static_cast<const scalar_t*>(x),
-                                         static_cast<scalar_t*>(dw)))
+  MT_SWITCH_FLOAT(
+      dtype, backward_weight(p, static_cast<const scalar_t*>(dy), static_cast<const scalar_t*>(x),
+                             static_cast<scalar_t*>(dw)))
 }
 
 namespace {

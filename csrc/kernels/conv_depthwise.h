@@ -1,6 +1,6 @@
-// Depthwise convolution: one image channel per group, small square kernels, stride 1. Bound by loads
-// and memory, not by arithmetic: a plane is copied with its padding into L1, and several rows of
-// outputs share each load of a row. Forward, gradient of the input (the taps turned round) and
+// Depthwise convolution: one image channel per group, small square kernels, stride 1. Bound by
+// loads and memory, not by arithmetic: a plane is copied with its padding into L1, and several rows
+// of outputs share each load of a row. Forward, gradient of the input (the taps turned round) and
 // gradient of the weight (a dot per tap, kept in registers over a whole plane).
 #pragma once
 #include "kernels/conv_rows.h"

@@ -87,10 +87,14 @@ template <class T>
 MT_INLINE void run_dot_kernel(int rows, const DotItem<T>* items, int64_t count,
                               const int64_t* g_rows, const int64_t* offsets, T* sums) {
   switch (rows) {
-    case 1: return dot_kernel<T, 1>(items, count, g_rows, offsets, sums);
-    case 2: return dot_kernel<T, 2>(items, count, g_rows, offsets, sums);
-    case 3: return dot_kernel<T, 3>(items, count, g_rows, offsets, sums);
-    default: return dot_kernel<T, DotTile<T>::MO>(items, count, g_rows, offsets, sums);
+    case 1:
+      return dot_kernel<T, 1>(items, count, g_rows, offsets, sums);
+    case 2:
+      return dot_kernel<T, 2>(items, count, g_rows, offsets, sums);
+    case 3:
+      return dot_kernel<T, 3>(items, count, g_rows, offsets, sums);
+    default:
+      return dot_kernel<T, DotTile<T>::MO>(items, count, g_rows, offsets, sums);
   }
 }
 
@@ -104,7 +108,7 @@ void copy_gradient(const RowSource& s, const T* dy, int64_t b0, int64_t n, T* ds
     for (int64_t q1 = 0; q1 < grid[1]; q1++) {
       const int64_t r0 = s.band_dim == 0 ? q0 + b0 : q0, r1 = s.band_dim == 1 ? q1 + b0 : q1;
       const T* from = dy + (r0 * s.grid[1] + r1) * s.grid[2];
-      for (int64_t i = 0; i < grid[2]; i++) dst[i] = from[i];
+      copy_strided(from, 1, grid[2], dst);
       dst += grid[2];
       for (int64_t i = 0; i < gap; i++) dst[i] = T(0);
       dst += gap;
@@ -133,11 +137,11 @@ DotPlan dot_plan(const ConvParams& p) {
   s.cut(0, 1);
   // Long sums pay for the adding of lanes at their end; a few rows of dy stay in L2.
   const int64_t line = s.band_stride(), rows = s.grid[s.band_dim];
-  s.set_band(ceil_div(rows, ceil_div(rows, max64(4, 4096 / line))));
+  s.set_band(ceil_div(rows, ceil_div(rows, max64(4, 2048 / line))));
   plan.g_in_place = kMaskedLoads && s.halo(2) == 0 && (s.band_dim == 1 || s.halo(1) == 0);
   plan.g_plane = plan.g_in_place ? p.out_size() : round_up(s.band * line, 16) + 16;
   plan.items = p.batch * s.bands();
-  plan.chunk = max64(1, min64(plan.items, 4096 / (s.band * line)));
+  plan.chunk = max64(1, min64(plan.items, 2048 / (s.band * line)));
   const int64_t wanted = max64(1, int64_t(flops / 2e6 < 16 ? flops / 2e6 : 16) / p.groups);
   const int64_t room = max64(2, (int64_t(4) << 20) / max64(1, o * k));
   plan.slices = min64(min64(ceil_div(plan.items, plan.chunk), room), wanted);
@@ -172,10 +176,11 @@ void conv_dots_backward_weight(const ConvParams& p, const T* dy, const T* x, T* 
                 min64(s.band, s.grid[s.band_dim] - b0), to);
   };
   if (share) {
-    parallel_for(p.groups * plan.items, max64(1, kGrain / plane_count), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++)
-        copy_image(i / plan.items, i % plan.items, shared.data + i * plane_count);
-    });
+    parallel_for(p.groups * plan.items, max64(1, kGrain / plane_count),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; i++)
+                     copy_image(i / plan.items, i % plan.items, shared.data + i * plane_count);
+                 });
   }
   parallel_for(tasks, grain, [&](int64_t begin, int64_t end) {
     const int64_t x_copy = s.in_place || share ? 0 : plane_count;

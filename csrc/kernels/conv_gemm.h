@@ -76,9 +76,9 @@ MT_INLINE int64_t gcd64(int64_t a, int64_t b) {
 
 // In one dim, the positions i of the input with (i + padding) % stride == residue.
 struct Phase {
-  int64_t first, count;              // positions first + q*stride
-  int64_t tap, tap_step, taps;       // kernel elements that reach them
-  int64_t source, source_step;       // element t reads dy at q + source + t*source_step
+  int64_t first, count;         // positions first + q*stride
+  int64_t tap, tap_step, taps;  // kernel elements that reach them
+  int64_t source, source_step;  // element t reads dy at q + source + t*source_step
 
   Phase(const ConvParams& p, int d, int64_t residue) {
     const int64_t s = p.stride[d], dilation = p.dilation[d], common = gcd64(s, dilation);
@@ -150,7 +150,8 @@ void conv_gemm_backward_weight(const ConvParams& p, const T* dy, const T* x, T* 
       for (int64_t s = begin; s < end; s++) {
         const int64_t p0 = s * part, n = max64(0, min64(part, depth - p0));
         gemm_blocked<T>(
-            o, k, n, [&](int64_t k0, int64_t kc, int64_t i0, int rows, T* dst) {
+            o, k, n,
+            [&](int64_t k0, int64_t kc, int64_t i0, int rows, T* dst) {
               a(p0 + k0, kc, i0, rows, dst);
             },
             [&](int64_t k0, int64_t kc, int64_t j0, int cols, T* dst) {

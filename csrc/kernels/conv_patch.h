@@ -185,8 +185,9 @@ struct PackFlipped {
     int64_t o = k0 / per_o, t = k0 % per_o;
     for (int64_t p = 0; p < kc; p++) {
       const int64_t t2 = t % taps[2], t1 = t / taps[2] % taps[1], t0 = t / (taps[2] * taps[1]);
-      const int64_t at = ((first[0] + t0 * step[0]) * kernel[1] + first[1] + t1 * step[1]) *
-                             kernel[2] + first[2] + t2 * step[2];
+      const int64_t at =
+          ((first[0] + t0 * step[0]) * kernel[1] + first[1] + t1 * step[1]) * kernel[2] + first[2] +
+          t2 * step[2];
       const T* from = w + o * o_stride + i0 * c_stride + at;
       for (int r = 0; r < rows; r++) dst[p * width + r] = from[r * c_stride];
       for (int r = rows; r < width; r++) dst[p * width + r] = T(0);

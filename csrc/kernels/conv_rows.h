@@ -24,8 +24,8 @@ struct RowSource {
   int64_t channels, in[3], step[3], first[3], phases[3];
   int64_t grid[3], ext[3];  // outputs, and elements of a plane; ext - grid is the reach of the taps
   int64_t image_stride;
-  int band_dim;             // the dim that is cut into bands
-  int64_t band, plane;      // outputs of a band; distance of planes
+  int band_dim;         // the dim that is cut into bands
+  int64_t band, plane;  // outputs of a band; distance of planes
   bool in_place;
 
   int64_t planes() const { return channels * phases[0] * phases[1] * phases[2]; }
@@ -67,6 +67,33 @@ struct RowSource {
   }
 };
 
+// to[i] = from[i * step] for i < n.
+template <class T>
+MT_INLINE void copy_strided(const T* from, int64_t step, int64_t n, T* to) {
+  using Vec = GemmVec<T>;
+  using Index = typename VectorOf<typename IntegerOf<sizeof(T)>::type>::type;
+  constexpr int VL = Tile<T>::VL;
+  int64_t i = 0;
+  if (step == 1) {
+    for (; i + VL <= n; i += VL) store_unaligned(to + i, load_unaligned<Vec>(from + i));
+    if (i < n) store_lanes<T>(to + i, load_lanes<T>(from + i, int(n - i)), int(n - i));
+  } else if (step == 2) {
+    Index even;
+    for (int v = 0; v < VL; v++) even[v] = 2 * v;
+    for (; i + VL < n; i += VL)
+      store_unaligned(to + i, __builtin_shuffle(load_unaligned<Vec>(from + 2 * i),
+                                                load_unaligned<Vec>(from + 2 * i + VL), even));
+    if (i < n) {
+      const int64_t rest = 2 * (n - i) - 1;
+      const Vec a = load_lanes<T>(from + 2 * i, int(min64(VL, rest)));
+      const Vec b = rest > VL ? load_lanes<T>(from + 2 * i + VL, int(rest - VL)) : Vec{};
+      store_lanes<T>(to + i, __builtin_shuffle(a, b, even), int(n - i));
+    }
+  } else {
+    for (; i < n; i++) to[i] = from[i * step];
+  }
+}
+
 // The copy of outputs [b0, b0 + n) of the band dim.
 template <class T>
 void copy_source(const RowSource& s, const T* image, int64_t b0, int64_t n, T* dst) {
@@ -80,6 +107,11 @@ void copy_source(const RowSource& s, const T* image, int64_t b0, int64_t n, T* d
         for (int64_t r2 = 0; r2 < s.phases[2]; r2++) {
           T* to = dst;
           dst += s.plane;
+          const int64_t start = r2 + s.first[2], step = s.step[2];
+          const int64_t lo = min64(ext[2], start >= 0 ? 0 : ceil_div(-start, step));
+          const int64_t hi =
+              max64(lo, min64(ext[2], in2 > start ? (in2 - 1 - start) / step + 1 : 0));
+          const int64_t skip = start + lo * step;
           for (int64_t e0 = 0; e0 < ext[0]; e0++)
             for (int64_t e1 = 0; e1 < ext[1]; e1++, to += ext[2]) {
               const int64_t i0 = (base0 + e0) * s.step[0] + r0 + s.first[0];
@@ -88,20 +120,9 @@ void copy_source(const RowSource& s, const T* image, int64_t b0, int64_t n, T* d
                 for (int64_t e = 0; e < ext[2]; e++) to[e] = T(0);
                 continue;
               }
-              const T* row = image + ((c * s.in[0] + i0) * s.in[1] + i1) * in2;
-              const int64_t start = r2 + s.first[2], step = s.step[2];
-              const int64_t lo = min64(ext[2], start >= 0 ? 0 : ceil_div(-start, step));
-              const int64_t hi =
-                  max64(lo, min64(ext[2], in2 > start ? (in2 - 1 - start) / step + 1 : 0));
               for (int64_t e = 0; e < lo; e++) to[e] = T(0);
-              const T* from = row + start;
-              if (step == 1) {
-                for (int64_t e = lo; e < hi; e++) to[e] = from[e];
-              } else if (step == 2) {
-                for (int64_t e = lo; e < hi; e++) to[e] = from[2 * e];
-              } else {
-                for (int64_t e = lo; e < hi; e++) to[e] = from[e * step];
-              }
+              copy_strided(image + ((c * s.in[0] + i0) * s.in[1] + i1) * in2 + skip, step, hi - lo,
+                           to + lo);
               for (int64_t e = hi; e < ext[2]; e++) to[e] = T(0);
             }
         }
@@ -191,11 +212,15 @@ MT_INLINE void put_tile(const RowSource& s, const RowPass& pass, const RowTarget
   int64_t q2 = j % s.ext[2], line = j / s.ext[2];
   for (int64_t at = 0; at < cols; line++, q2 = 0) {
     const int64_t run = min64(cols - at, s.ext[2] - q2), n = min64(cols - at, grid[2] - q2);
-    int64_t q1 = s.band_dim == 0 ? line % s.ext[1] : line, q0 = s.band_dim == 0 ? line / s.ext[1] : 0;
+    int64_t q1 = s.band_dim == 0 ? line % s.ext[1] : line,
+            q0 = s.band_dim == 0 ? line / s.ext[1] : 0;
     if (n > 0 && q1 < grid[1] && q0 < grid[0]) {
       (s.band_dim == 0 ? q0 : q1) += b0;
-      T* to = y + ((q0 * pass.step[0] + pass.first[0]) * target.size[1] + q1 * pass.step[1] +
-                   pass.first[1]) * target.size[2] + q2 * pass.step[2] + pass.first[2];
+      T* to = y +
+              ((q0 * pass.step[0] + pass.first[0]) * target.size[1] + q1 * pass.step[1] +
+               pass.first[1]) *
+                  target.size[2] +
+              q2 * pass.step[2] + pass.first[2];
       const int64_t step = pass.step[2];
       for (int r = 0; r < rows; r++, to += target.channel_stride) {
         const T* from = tile + r * tile_row + at;
@@ -241,7 +266,8 @@ void row_tiles(const RowSource& s, const RowPass& pass, const RowTarget<T>& targ
   }
 }
 
-// pack(pass, group, i0, rows, k0, kc, dst): dst[p*rows + r] = weight of row i0 + r for offset k0 + p.
+// pack(pass, group, i0, rows, k0, kc, dst): dst[p*rows + r] = weight of row i0 + r for offset k0 +
+// p.
 template <class T, class Pack>
 void conv_rows(RowSource s, const RowPass* passes, int pass_count, int64_t batch, int64_t groups,
                const T* x, const RowTarget<T>& target, double flops, const Pack& pack) {
@@ -306,7 +332,8 @@ void conv_rows(RowSource s, const RowPass* passes, int pass_count, int64_t batch
     RowTile<T> tile;
     for (int64_t task = begin; task < end; task++) {
       const int64_t part = task % parts, g = task / parts / ceil_div(items, chunk);
-      const int64_t i0 = task / parts % ceil_div(items, chunk) * chunk, i1 = min64(items, i0 + chunk);
+      const int64_t i0 = task / parts % ceil_div(items, chunk) * chunk,
+                    i1 = min64(items, i0 + chunk);
       const T* copies = parts > 1 ? shared.data + (g * items + i0) * copy_size : own.data;
       if (parts == 1 && !s.in_place)
         for (int64_t i = i0; i < i1; i++) copy_item(g, i, own.data + (i - i0) * copy_size);

@@ -219,8 +219,9 @@ struct Winograd {
           const int64_t v0 = total * i / parts, v1 = total * (i + 1) / parts;
           const int last = int(min64(VL, t1 - t0 - (v1 - 1) * VL));
           // Tiles of NV vectors: twice as wide ones need more room.
-          narrow_kernel(count, int(v1 - v0))(c, panel + place * c * count, v + place * v_place + v0 * VL,
-                                             offsets, last, m + (place * slots + (p - p0) * parts + i) * kSlot);
+          narrow_kernel(count, int(v1 - v0))(c, panel + place * c * count,
+                                             v + place * v_place + v0 * VL, offsets, last,
+                                             m + (place * slots + (p - p0) * parts + i) * kSlot);
         }
         panel += kPlaces * c * count;
       }
@@ -310,7 +311,8 @@ void winograd_run(const Winograd<T>& g, const T* x, T* y, const T* bias) {
 // 3x3, stride 1, enough channels that the products outweigh the transforms.
 MT_INLINE bool suits_winograd(const ConvParams& p) {
   for (int d = 1; d < 3; d++)
-    if (p.kernel[d] != 3 || p.stride[d] != 1 || p.dilation[d] != 1 || p.padding[d] > 2) return false;
+    if (p.kernel[d] != 3 || p.stride[d] != 1 || p.dilation[d] != 1 || p.padding[d] > 2)
+      return false;
   if (p.kernel[0] != 1 || p.in[0] != 1 || p.out[0] != 1 || p.padding[0] != 0) return false;
   return p.c / p.groups >= 16 && p.o / p.groups >= 16 && p.out[1] >= 4 && p.out[2] >= 4;
 }
@@ -319,9 +321,20 @@ template <class T>
 void conv_winograd_forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
   const int64_t c = p.c / p.groups, o = p.o / p.groups;
   for (int64_t g = 0; g < p.groups; g++) {
-    Winograd<T> run{c, o, {p.in[1], p.in[2]}, {p.out[1], p.out[2]}, {p.padding[1], p.padding[2]},
-                    ceil_div(p.out[1], 2), ceil_div(p.out[2], 2), p.c * p.in_size(),
-                    p.o * p.out_size(), p.batch, w + g * o * c * 9, c * 9, 9, false};
+    Winograd<T> run{c,
+                    o,
+                    {p.in[1], p.in[2]},
+                    {p.out[1], p.out[2]},
+                    {p.padding[1], p.padding[2]},
+                    ceil_div(p.out[1], 2),
+                    ceil_div(p.out[2], 2),
+                    p.c * p.in_size(),
+                    p.o * p.out_size(),
+                    p.batch,
+                    w + g * o * c * 9,
+                    c * 9,
+                    9,
+                    false};
     winograd_run(run, x + g * c * p.in_size(), y + g * o * p.out_size(),
                  bias ? bias + g * o : nullptr);
   }
@@ -332,10 +345,20 @@ void conv_winograd_backward_input(const ConvParams& p, const T* dy, const T* w, 
                                   T* dx) {
   const int64_t c = p.c / p.groups, o = p.o / p.groups;
   for (int64_t g = 0; g < p.groups; g++) {
-    Winograd<T> run{o, c, {p.out[1], p.out[2]}, {p.in[1], p.in[2]},
-                    {2 - p.padding[1], 2 - p.padding[2]}, ceil_div(p.in[1], 2),
-                    ceil_div(p.in[2], 2), p.o * p.out_size(), p.c * p.in_size(), p.batch,
-                    w + g * o * c * 9, 9, c * 9, true};
+    Winograd<T> run{o,
+                    c,
+                    {p.out[1], p.out[2]},
+                    {p.in[1], p.in[2]},
+                    {2 - p.padding[1], 2 - p.padding[2]},
+                    ceil_div(p.in[1], 2),
+                    ceil_div(p.in[2], 2),
+                    p.o * p.out_size(),
+                    p.c * p.in_size(),
+                    p.batch,
+                    w + g * o * c * 9,
+                    9,
+                    c * 9,
+                    true};
     winograd_run(run, dy + g * o * p.out_size(), dx + g * c * p.in_size(),
                  bias ? bias + g * c : nullptr);
   }

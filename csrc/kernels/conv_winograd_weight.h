@@ -1,8 +1,8 @@
 // Gradient of a 3x3 weight by Winograd's F(2x2, 3x3), the transpose of the forward map:
 //   dw[o, c] = G^T [ sum over tiles of (A dy A^T) * (B^T x B) ] G
 // with 16 products of [o, tiles] by [tiles, c] for the places of a tile. Tiles come in blocks of
-// fixed size whose sums are added in order. Long sums are dots along the tiles; where they are short
-// and channels many, the blocked product of gemm_driver.h.
+// fixed size whose sums are added in order. Long sums are dots along the tiles; where they are
+// short and channels many, the blocked product of gemm_driver.h.
 #pragma once
 #include "kernels/conv_dots.h"
 #include "kernels/conv_winograd.h"
@@ -196,10 +196,34 @@ void conv_winograd_backward_weight(const ConvParams& p, const T* dy, const T* x,
   const int64_t rows = ceil_div(p.out[1], 2), cols = ceil_div(p.out[2], 2);
   for (int64_t g = 0; g < p.groups; g++) {
     WinogradWeight<T> run;
-    run.x = {c, o, {p.in[1], p.in[2]}, {p.out[1], p.out[2]}, {p.padding[1], p.padding[2]}, rows,
-             cols, p.c * p.in_size(), p.o * p.out_size(), p.batch, nullptr, 0, 0, false};
-    run.dy = {o, c, {p.out[1], p.out[2]}, {p.in[1], p.in[2]}, {0, 0}, rows, cols,
-              p.o * p.out_size(), p.c * p.in_size(), p.batch, nullptr, 0, 0, false};
+    run.x = {c,
+             o,
+             {p.in[1], p.in[2]},
+             {p.out[1], p.out[2]},
+             {p.padding[1], p.padding[2]},
+             rows,
+             cols,
+             p.c * p.in_size(),
+             p.o * p.out_size(),
+             p.batch,
+             nullptr,
+             0,
+             0,
+             false};
+    run.dy = {o,
+              c,
+              {p.out[1], p.out[2]},
+              {p.in[1], p.in[2]},
+              {0, 0},
+              rows,
+              cols,
+              p.o * p.out_size(),
+              p.c * p.in_size(),
+              p.batch,
+              nullptr,
+              0,
+              0,
+              false};
     run.run(x + g * c * p.in_size(), dy + g * o * p.out_size(), dw + g * o * c * 9);
   }
 }

@@ -7,7 +7,8 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
-template <class T> void copy_same(const ElementIter& it) {
+template <class T>
+void copy_same(const ElementIter& it) {
   if (copy_transposed<T>(it)) return;
   run_elementwise(it, [](char* const* data, const int64_t* strides, int64_t n) {
     char* y = data[0];
@@ -26,7 +27,8 @@ template <class T> void copy_same(const ElementIter& it) {
 // The type that a value passes through on its way from src to dst.
 DType between(DType dst, DType src) { return compute_dtype(is_floating(dst) ? dst : src); }
 
-template <class T> void move(char* const* data, int64_t n, const void*) {
+template <class T>
+void move(char* const* data, int64_t n, const void*) {
   __builtin_memcpy(data[0], data[1], size_t(n) * sizeof(T));
 }
 
@@ -36,10 +38,14 @@ void copy(DType dst, DType src, const ElementIter& it) {
   if (it.numel == 0) return;
   if (dst == src) {
     switch (itemsize(dst)) {
-      case 1: return copy_same<uint8_t>(it);
-      case 2: return copy_same<uint16_t>(it);
-      case 4: return copy_same<uint32_t>(it);
-      default: return copy_same<uint64_t>(it);
+      case 1:
+        return copy_same<uint8_t>(it);
+      case 2:
+        return copy_same<uint16_t>(it);
+      case 4:
+        return copy_same<uint32_t>(it);
+      default:
+        return copy_same<uint64_t>(it);
     }
   }
   DType type = between(dst, src);

@@ -13,7 +13,8 @@ namespace {
 
 constexpr int kMaxChunks = 512, kPlane = 128;
 
-template <class T> struct View {
+template <class T>
+struct View {
   const CrossEntropyArgs& a;
   const T* x = static_cast<const T*>(a.x);
   const T* t = static_cast<const T*>(a.probabilities);
@@ -28,8 +29,8 @@ template <class T> struct View {
 
 // The target distribution of one row: `p` points at the row's probabilities (stride `step`) or is
 // null, where the class `y` has it all.
-template <class T> MT_INLINE T soft_target(const View<T>& v, const T* p, int64_t step, int64_t y,
-                                           int64_t c) {
+template <class T>
+MT_INLINE T soft_target(const View<T>& v, const T* p, int64_t step, int64_t y, int64_t c) {
   T hard = p ? p[c * step] : c == y ? T(1) : T(0);
   return v.weight(c) * (hard * (T(1) - v.smoothing) + v.share);
 }
@@ -71,7 +72,8 @@ void finish(const CrossEntropyArgs& a, double loss, CrossEntropyTotals& totals, 
   if (a.reduction != Reduction::none) *static_cast<T*>(out) = T(loss);
 }
 
-template <class T> MT_INLINE void row_stats(const T* x, int64_t c, T* max, T* log_sum) {
+template <class T>
+MT_INLINE void row_stats(const T* x, int64_t c, T* max, T* log_sum) {
   using namespace simd;
   const T lowest = T(-__builtin_inf());
   T m = max_lanes<T>(reduce<T>(
@@ -140,30 +142,31 @@ CrossEntropyTotals forward(const CrossEntropyArgs& a, void* out, T* stats) {
   } else {
     // Classes lie `inner` apart: a block of neighbouring rows walks over them together.
     const int64_t blocks = ceil_div(a.inner, kPlane);
-    totals = sum_chunks(a.n * blocks, a.c * kPlane, &loss, [&](int64_t begin, int64_t end, Partial& sum) {
-      for (int64_t task = begin; task < end; task++) {
-        const int64_t i = task / blocks, j0 = task % blocks * kPlane;
-        const int64_t width = a.inner - j0 < kPlane ? a.inner - j0 : kPlane;
-        const int64_t at = i * a.c * a.inner + j0;
-        const T* x = v.x + at;
-        T m[kPlane], s[kPlane];
-        for (int64_t j = 0; j < width; j++) m[j] = T(-__builtin_inf()), s[j] = 0;
-        for (int64_t c = 0; c < a.c; c++)
+    totals = sum_chunks(
+        a.n * blocks, a.c * kPlane, &loss, [&](int64_t begin, int64_t end, Partial& sum) {
+          for (int64_t task = begin; task < end; task++) {
+            const int64_t i = task / blocks, j0 = task % blocks * kPlane;
+            const int64_t width = a.inner - j0 < kPlane ? a.inner - j0 : kPlane;
+            const int64_t at = i * a.c * a.inner + j0;
+            const T* x = v.x + at;
+            T m[kPlane], s[kPlane];
+            for (int64_t j = 0; j < width; j++) m[j] = T(-__builtin_inf()), s[j] = 0;
+            for (int64_t c = 0; c < a.c; c++)
 #pragma GCC ivdep
-          for (int64_t j = 0; j < width; j++)
-            m[j] = m[j] > x[c * a.inner + j] ? m[j] : x[c * a.inner + j];
-        for (int64_t c = 0; c < a.c; c++)
+              for (int64_t j = 0; j < width; j++)
+                m[j] = m[j] > x[c * a.inner + j] ? m[j] : x[c * a.inner + j];
+            for (int64_t c = 0; c < a.c; c++)
 #pragma GCC ivdep
-          for (int64_t j = 0; j < width; j++) s[j] += fn::exp(x[c * a.inner + j] - m[j]);
-        for (int64_t j = 0; j < width; j++) {
-          const int64_t row = i * a.inner + j0 + j;
-          const T l = fn::log(s[j]);
-          stats[2 * row] = m[j];
-          stats[2 * row + 1] = l;
-          account(v, row, x + j, v.t ? v.t + at + j : nullptr, a.inner, m[j], l, losses, sum);
-        }
-      }
-    });
+              for (int64_t j = 0; j < width; j++) s[j] += fn::exp(x[c * a.inner + j] - m[j]);
+            for (int64_t j = 0; j < width; j++) {
+              const int64_t row = i * a.inner + j0 + j;
+              const T l = fn::log(s[j]);
+              stats[2 * row] = m[j];
+              stats[2 * row + 1] = l;
+              account(v, row, x + j, v.t ? v.t + at + j : nullptr, a.inner, m[j], l, losses, sum);
+            }
+          }
+        });
   }
   finish<T>(a, loss, totals, out);
   return totals;
@@ -249,7 +252,8 @@ void backward(const CrossEntropyArgs& a, const T* stats, const T* dy, double tot
   });
 }
 
-template <class T> CrossEntropyTotals nll(const CrossEntropyArgs& a, void* out) {
+template <class T>
+CrossEntropyTotals nll(const CrossEntropyArgs& a, void* out) {
   View<T> v{a};
   T* losses = a.reduction == Reduction::none ? static_cast<T*>(out) : nullptr;
   double loss;
@@ -286,7 +290,8 @@ void nll_back(const CrossEntropyArgs& a, const T* dy, double total_weight, T* dx
 
 void cross_entropy_forward(const CrossEntropyArgs& args, void* loss, void* stats,
                            CrossEntropyTotals* totals) {
-  MT_SWITCH_FLOAT(args.dtype, *totals = forward<scalar_t>(args, loss, static_cast<scalar_t*>(stats)))
+  MT_SWITCH_FLOAT(args.dtype,
+                  *totals = forward<scalar_t>(args, loss, static_cast<scalar_t*>(stats)))
 }
 
 void cross_entropy_backward(const CrossEntropyArgs& args, const void* stats, const void* dy,
@@ -301,8 +306,8 @@ void nll_forward(const CrossEntropyArgs& args, void* loss, CrossEntropyTotals* t
 }
 
 void nll_backward(const CrossEntropyArgs& args, const void* dy, double total_weight, void* dx) {
-  MT_SWITCH_FLOAT(args.dtype, nll_back<scalar_t>(args, static_cast<const scalar_t*>(dy), total_weight,
-                                                 static_cast<scalar_t*>(dx)))
+  MT_SWITCH_FLOAT(args.dtype, nll_back<scalar_t>(args, static_cast<const scalar_t*>(dy),
+                                                 total_weight, static_cast<scalar_t*>(dx)))
 }
 
 }  // namespace mt::cpu::MT_ISA

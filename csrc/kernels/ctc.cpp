@@ -12,12 +12,14 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
-template <class T> MT_INLINE T log_add(T a, T b) {
+template <class T>
+MT_INLINE T log_add(T a, T b) {
   const T high = a > b ? a : b, low = a > b ? b : a;
   return low == T(-__builtin_inf()) ? high : high + fn::log1p(fn::exp(low - high));
 }
 
-template <class T> struct Sample {
+template <class T>
+struct Sample {
   const CtcArgs& a;
   int64_t i;
   int64_t labels = a.target_lengths[i], steps = a.input_lengths[i];
@@ -33,7 +35,8 @@ template <class T> struct Sample {
   }
 };
 
-template <class T> T forward_sample(const Sample<T>& m, T* alpha) {
+template <class T>
+T forward_sample(const Sample<T>& m, T* alpha) {
   const T none = T(-__builtin_inf());
   if (m.steps == 0) return m.labels == 0 ? T(0) : T(__builtin_inf());
   for (int64_t s = 0; s < m.states; s++) alpha[s] = s < 2 ? m.step(0)[m.label(s)] : none;
@@ -119,7 +122,8 @@ void ctc_backward(const CtcArgs& args, const void* loss, const void* alpha, cons
   MT_SWITCH_FLOAT(args.dtype, {
     using T = scalar_t;
     backward(args, static_cast<const T*>(loss), static_cast<const T*>(alpha),
-             static_cast<const T*>(scale), zero_infinity, static_cast<T*>(beta), static_cast<T*>(dx));
+             static_cast<const T*>(scale), zero_infinity, static_cast<T*>(beta),
+             static_cast<T*>(dx));
   })
 }
 

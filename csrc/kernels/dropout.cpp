@@ -1,5 +1,5 @@
-// y = x * scale where the element's word is at least `drop`, 0 elsewhere. One read and one write per
-// element, and about three instructions of Philox.
+// y = x * scale where the element's word is at least `drop`, 0 elsewhere. One read and one write
+// per element, and about three instructions of Philox.
 #include "ops/dropout.h"
 
 #include "core/parallel.h"
@@ -39,8 +39,8 @@ void run(const T* x, T* y, int64_t n, uint64_t seed, uint64_t offset, uint32_t d
 
 void dropout_forward(DType dtype, const void* x, void* y, int64_t n, uint64_t seed, uint64_t offset,
                      uint32_t drop, double scale) {
-  MT_SWITCH_FLOAT_HALF(dtype, run(static_cast<const scalar_t*>(x), static_cast<scalar_t*>(y), n, seed,
-                                  offset, drop, compute_t<scalar_t>(scale)))
+  MT_SWITCH_FLOAT_HALF(dtype, run(static_cast<const scalar_t*>(x), static_cast<scalar_t*>(y), n,
+                                  seed, offset, drop, compute_t<scalar_t>(scale)))
 }
 
 }  // namespace mt::cpu::MT_ISA

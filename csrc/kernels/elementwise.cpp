@@ -1,9 +1,9 @@
 // How an op's one contiguous loop meets operands of any strides and dtypes.
 //
 // A chunk is walked in runs. An operand whose elements lie in a row and have the loop's own type is
-// passed to the loop as it is; any other is gathered, and converted, into a block of kBlock elements
-// before the loop (inputs) or scattered from one after it (outputs). Where the innermost dim is long,
-// a run is a part of it; where it is short, a block spans several rows.
+// passed to the loop as it is; any other is gathered, and converted, into a block of kBlock
+// elements before the loop (inputs) or scattered from one after it (outputs). Where the innermost
+// dim is long, a run is a part of it; where it is short, a block spans several rows.
 #include "kernels/elementwise.h"
 
 namespace mt::cpu::MT_ISA {
@@ -14,9 +14,9 @@ constexpr int64_t kBlock = 512;
 constexpr int64_t kLongRow = 64;
 
 struct Side {
-  Convert convert;  // null where memory has the loop's type
+  Convert convert;      // null where memory has the loop's type
   int64_t size, width;  // bytes of an element in memory and in the loop
-  bool flat;        // elements lie in a row over all dims, in the loop's type
+  bool flat;            // elements lie in a row over all dims, in the loop's type
 };
 
 struct Block {
@@ -46,7 +46,8 @@ void write_row(const Side& s, char* to, int64_t stride, char* raw, const char* f
   scatter(s.size, to, stride, raw, n);
 }
 
-// Visits the rows of operand k in [begin, begin + n): f(pointer, elements done, elements of the row).
+// Visits the rows of operand k in [begin, begin + n): f(pointer, elements done, elements of the
+// row).
 template <class F>
 MT_INLINE void rows(const ElementIter& it, int k, int64_t begin, int64_t n, const F& f) {
   int64_t index[kMaxIterDims];
@@ -72,6 +73,20 @@ MT_INLINE void rows(const ElementIter& it, int k, int64_t begin, int64_t n, cons
       index[d] = 0;
     }
   }
+}
+
+// Short rows of elements that need no conversion, without a call per row.
+template <class T>
+void read_rows(const ElementIter& it, int k, int64_t begin, int64_t n, char* to) {
+  T* y = reinterpret_cast<T*>(to);
+  int64_t stride = it.strides[0][k];
+  rows(it, k, begin, n, [&](const char* p, int64_t, int64_t m) {
+    for (int64_t i = 0; i < m; i++) {
+      y[i] = *reinterpret_cast<const T*>(p + i * stride);
+      __asm__ volatile("");
+    }
+    y += m;
+  });
 }
 
 struct Runner {
@@ -104,12 +119,14 @@ struct Runner {
         const Side& s = sides[k];
         if (direct >> k & 1) now[k] = data[k] + done * s.size;
         else if (k >= call.outputs && !(filled >> k & 1))
-          read_row(s, block.values[k], block.raw, data[k] + done * it.strides[0][k], it.strides[0][k], m);
+          read_row(s, block.values[k], block.raw, data[k] + done * it.strides[0][k],
+                   it.strides[0][k], m);
       }
       call.loop(now, m, call.params);
       for (int k = 0; k < call.outputs; k++)
         if (!(direct >> k & 1))
-          write_row(sides[k], data[k] + done * it.strides[0][k], it.strides[0][k], block.raw, now[k], m);
+          write_row(sides[k], data[k] + done * it.strides[0][k], it.strides[0][k], block.raw,
+                    now[k], m);
     }
   }
 
@@ -120,6 +137,14 @@ struct Runner {
       const Side& s = sides[k];
       now[k] = s.flat ? it.data[k] + begin * s.size : block.values[k];
       if (s.flat || k < call.outputs) continue;
+      if (!s.convert && s.size == 4) {
+        read_rows<uint32_t>(it, k, begin, n, now[k]);
+        continue;
+      }
+      if (!s.convert && s.size == 8) {
+        read_rows<uint64_t>(it, k, begin, n, now[k]);
+        continue;
+      }
       rows(it, k, begin, n, [&](const char* p, int64_t done, int64_t m) {
         read_row(s, now[k] + done * s.width, block.raw, p, it.strides[0][k], m);
       });
@@ -157,9 +182,9 @@ void run_loop(const ElementIter& it, const OperandTypes& types, const LoopCall& 
     DType memory = types.t[k], compute = call.compute[k];
     s.size = int64_t(itemsize(memory));
     s.width = int64_t(itemsize(compute));
-    s.convert = memory == compute      ? nullptr
-                : k < call.outputs     ? store_converter(compute, memory)
-                                       : load_converter(memory, compute);
+    s.convert = memory == compute  ? nullptr
+                : k < call.outputs ? store_converter(compute, memory)
+                                   : load_converter(memory, compute);
     s.flat = !s.convert;
     int64_t step = s.size;
     for (int d = 0; d < it.ndim && s.flat; d++) {

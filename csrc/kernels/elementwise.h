@@ -1,6 +1,6 @@
 // Loops over an ElementIter. There is one contiguous vector loop per op and compute type; what is
-// strided, broadcast or of another dtype is brought to it in blocks that fit in the first-level cache
-// (csrc/kernels/elementwise.cpp), so that a family's file holds formulas and nothing else.
+// strided, broadcast or of another dtype is brought to it in blocks that fit in the first-level
+// cache (csrc/kernels/elementwise.cpp), so that a family's file holds formulas and nothing else.
 #pragma once
 #include "core/dtype.h"
 #include "core/isa.h"
@@ -10,16 +10,36 @@
 
 namespace mt::cpu::MT_ISA {
 
-template <class T> struct Compute { using type = T; };
-template <> struct Compute<float16> { using type = float; };
-template <> struct Compute<bfloat16> { using type = float; };
-template <class T> using compute_t = typename Compute<T>::type;
+template <class T>
+struct Compute {
+  using type = T;
+};
+template <>
+struct Compute<float16> {
+  using type = float;
+};
+template <>
+struct Compute<bfloat16> {
+  using type = float;
+};
+template <class T>
+using compute_t = typename Compute<T>::type;
 
-template <class T> MT_INLINE compute_t<T> load(const T& v) { return v; }
-template <> MT_INLINE float load<float16>(const float16& v) { return to_float(v); }
-template <> MT_INLINE float load<bfloat16>(const bfloat16& v) { return to_float(v); }
+template <class T>
+MT_INLINE compute_t<T> load(const T& v) {
+  return v;
+}
+template <>
+MT_INLINE float load<float16>(const float16& v) {
+  return to_float(v);
+}
+template <>
+MT_INLINE float load<bfloat16>(const bfloat16& v) {
+  return to_float(v);
+}
 
-template <class T, class C> MT_INLINE T store_as(C v) {
+template <class T, class C>
+MT_INLINE T store_as(C v) {
   if constexpr (__is_same(T, float16)) {
     return to_float16(float(v));
   } else if constexpr (__is_same(T, bfloat16)) {
@@ -56,20 +76,23 @@ MT_INLINE LoopCall to_bool(Loop loop, DType compute, const void* params = nullpt
 }
 
 // y = f(x), z = f(x, y), w = f(x, y, z); an output may be the same memory as an input.
-template <class R, class T, class F> MT_INLINE void map1(char* const* data, int64_t n, const F& f) {
+template <class R, class T, class F>
+MT_INLINE void map1(char* const* data, int64_t n, const F& f) {
   R* y = reinterpret_cast<R*>(data[0]);
   const T* x = reinterpret_cast<const T*>(data[1]);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; i++) y[i] = f(x[i]);
 }
-template <class R, class T, class F> MT_INLINE void map2(char* const* data, int64_t n, const F& f) {
+template <class R, class T, class F>
+MT_INLINE void map2(char* const* data, int64_t n, const F& f) {
   R* z = reinterpret_cast<R*>(data[0]);
   const T* x = reinterpret_cast<const T*>(data[1]);
   const T* y = reinterpret_cast<const T*>(data[2]);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; i++) z[i] = f(x[i], y[i]);
 }
-template <class T, class F> MT_INLINE void map3(char* const* data, int64_t n, const F& f) {
+template <class T, class F>
+MT_INLINE void map3(char* const* data, int64_t n, const F& f) {
   T* w = reinterpret_cast<T*>(data[0]);
   const T* x = reinterpret_cast<const T*>(data[1]);
   const T* y = reinterpret_cast<const T*>(data[2]);
@@ -78,7 +101,8 @@ template <class T, class F> MT_INLINE void map3(char* const* data, int64_t n, co
   for (int64_t i = 0; i < n; i++) w[i] = f(x[i], y[i], z[i]);
 }
 // The same for functions that do not vectorise: the empty asm keeps the compiler from trying.
-template <class R, class T, class F> MT_INLINE void plain1(char* const* data, int64_t n, const F& f) {
+template <class R, class T, class F>
+MT_INLINE void plain1(char* const* data, int64_t n, const F& f) {
   R* y = reinterpret_cast<R*>(data[0]);
   const T* x = reinterpret_cast<const T*>(data[1]);
   for (int64_t i = 0; i < n; i++) {
@@ -86,7 +110,8 @@ template <class R, class T, class F> MT_INLINE void plain1(char* const* data, in
     __asm__ volatile("");
   }
 }
-template <class R, class T, class F> MT_INLINE void plain2(char* const* data, int64_t n, const F& f) {
+template <class R, class T, class F>
+MT_INLINE void plain2(char* const* data, int64_t n, const F& f) {
   R* z = reinterpret_cast<R*>(data[0]);
   const T* x = reinterpret_cast<const T*>(data[1]);
   const T* y = reinterpret_cast<const T*>(data[2]);
@@ -139,8 +164,8 @@ MT_INLINE void walk(const ElementIter& it, int64_t begin, int64_t end, const Loo
   }
 }
 
-template <class Loop> MT_INLINE void run_elementwise(const ElementIter& it, const Loop& loop,
-                                                     int64_t grain = kGrain) {
+template <class Loop>
+MT_INLINE void run_elementwise(const ElementIter& it, const Loop& loop, int64_t grain = kGrain) {
   if (it.ndim == 1 && it.numel <= grain) {
     if (it.numel > 0) loop(it.data, it.strides[0], it.numel);
     return;

@@ -1,36 +1,69 @@
 // Conversions between the dtypes of memory and the compute types, and moves between strided and
-// contiguous memory. A float outside of a small integer type's range wraps like the int64 of its value.
+// contiguous memory. A float outside of a small integer type's range wraps like the int64 of its
+// value.
 #include "kernels/elementwise.h"
+
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
 
 namespace mt::cpu::MT_ISA {
 namespace {
 
-template <class D, class S> MT_INLINE D converted(S v) {
+template <class D, class S>
+MT_INLINE D converted(S v) {
   auto c = load<S>(v);
   if constexpr (__is_same(D, uint8_t) || __is_same(D, int8_t) || __is_same(D, int16_t))
     return D(int64_t(c));
-  else
-    return store_as<D>(c);
+  else return store_as<D>(c);
 }
 
-template <class D, class S> void convert(char* to, const char* from, int64_t n) {
+#if defined(__F16C__)
+// Eight at a time; returns how many were done.
+MT_INLINE int64_t to_half(float16* y, const float* x, int64_t n) {
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), 0));
+  return i;
+}
+MT_INLINE int64_t from_half(float* y, const float16* x, int64_t n) {
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_ps(y + i,
+                     _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i))));
+  return i;
+}
+#endif
+
+template <class D, class S>
+void convert(char* to, const char* from, int64_t n) {
   D* y = reinterpret_cast<D*>(to);
   const S* x = reinterpret_cast<const S*>(from);
+  int64_t begin = 0;
+#if defined(__F16C__)
+  if constexpr (__is_same(D, float16) && __is_same(S, float)) begin = to_half(y, x, n);
+  if constexpr (__is_same(D, float) && __is_same(S, float16)) begin = from_half(y, x, n);
+#endif
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; i++) y[i] = converted<D, S>(x[i]);
+  for (int64_t i = begin; i < n; i++) y[i] = converted<D, S>(x[i]);
 }
 
-template <class C> Convert load_to(DType memory) {
+template <class C>
+Convert load_to(DType memory) {
+  // A bool is a byte of 0 or 1, which vectorises where bool does not.
+  if (memory == DType::Bool && !__is_same(C, bool)) return &convert<C, uint8_t>;
   MT_SWITCH_ALL(memory, return &convert<C, scalar_t>)
   return nullptr;
 }
 
-template <class C> Convert store_small(DType memory) {
+template <class C>
+Convert store_small(DType memory) {
   MT_SWITCH_INT(memory, return &convert<scalar_t, C>)
   return &convert<bool, C>;
 }
 
-template <class T> void gather_as(char* to, const char* from, int64_t stride, int64_t n) {
+template <class T>
+void gather_as(char* to, const char* from, int64_t stride, int64_t n) {
   T* y = reinterpret_cast<T*>(to);
   for (int64_t i = 0; i < n; i++) {
     y[i] = *reinterpret_cast<const T*>(from + i * stride);
@@ -38,7 +71,8 @@ template <class T> void gather_as(char* to, const char* from, int64_t stride, in
   }
 }
 
-template <class T> void scatter_as(char* to, int64_t stride, const char* from, int64_t n) {
+template <class T>
+void scatter_as(char* to, int64_t stride, const char* from, int64_t n) {
   const T* x = reinterpret_cast<const T*>(from);
   for (int64_t i = 0; i < n; i++) {
     *reinterpret_cast<T*>(to + i * stride) = x[i];
@@ -46,7 +80,8 @@ template <class T> void scatter_as(char* to, int64_t stride, const char* from, i
   }
 }
 
-template <class T> void repeat_as(char* to, const char* from, int64_t n) {
+template <class T>
+void repeat_as(char* to, const char* from, int64_t n) {
   T v;
   __builtin_memcpy(&v, from, sizeof v);
   T* y = reinterpret_cast<T*>(to);
@@ -58,10 +93,14 @@ template <class T> void repeat_as(char* to, const char* from, int64_t n) {
 
 Convert load_converter(DType memory, DType compute) {
   switch (compute) {
-    case DType::Float32: return load_to<float>(memory);
-    case DType::Float64: return load_to<double>(memory);
-    case DType::Int64: return load_to<int64_t>(memory);
-    default: return load_to<bool>(memory);
+    case DType::Float32:
+      return load_to<float>(memory);
+    case DType::Float64:
+      return load_to<double>(memory);
+    case DType::Int64:
+      return load_to<int64_t>(memory);
+    default:
+      return load_to<bool>(memory);
   }
 }
 
@@ -95,10 +134,14 @@ void gather(int64_t size, char* to, const char* from, int64_t stride, int64_t n)
     return;
   }
   switch (size) {
-    case 1: return gather_as<uint8_t>(to, from, stride, n);
-    case 2: return gather_as<uint16_t>(to, from, stride, n);
-    case 4: return gather_as<uint32_t>(to, from, stride, n);
-    default: return gather_as<uint64_t>(to, from, stride, n);
+    case 1:
+      return gather_as<uint8_t>(to, from, stride, n);
+    case 2:
+      return gather_as<uint16_t>(to, from, stride, n);
+    case 4:
+      return gather_as<uint32_t>(to, from, stride, n);
+    default:
+      return gather_as<uint64_t>(to, from, stride, n);
   }
 }
 
@@ -108,19 +151,27 @@ void scatter(int64_t size, char* to, int64_t stride, const char* from, int64_t n
     return;
   }
   switch (size) {
-    case 1: return scatter_as<uint8_t>(to, stride, from, n);
-    case 2: return scatter_as<uint16_t>(to, stride, from, n);
-    case 4: return scatter_as<uint32_t>(to, stride, from, n);
-    default: return scatter_as<uint64_t>(to, stride, from, n);
+    case 1:
+      return scatter_as<uint8_t>(to, stride, from, n);
+    case 2:
+      return scatter_as<uint16_t>(to, stride, from, n);
+    case 4:
+      return scatter_as<uint32_t>(to, stride, from, n);
+    default:
+      return scatter_as<uint64_t>(to, stride, from, n);
   }
 }
 
 void repeat(int64_t size, char* to, const char* from, int64_t n) {
   switch (size) {
-    case 1: return repeat_as<uint8_t>(to, from, n);
-    case 2: return repeat_as<uint16_t>(to, from, n);
-    case 4: return repeat_as<uint32_t>(to, from, n);
-    default: return repeat_as<uint64_t>(to, from, n);
+    case 1:
+      return repeat_as<uint8_t>(to, from, n);
+    case 2:
+      return repeat_as<uint16_t>(to, from, n);
+    case 4:
+      return repeat_as<uint32_t>(to, from, n);
+    default:
+      return repeat_as<uint64_t>(to, from, n);
   }
 }
 

@@ -1,9 +1,9 @@
 // y = xh * w[c] + b[c], xh = (x - mean) * rstd, mean and rstd over the c / groups channels of a
 // group in one sample.
-// dx = rstd * (g - mean(g) - xh * mean(g * xh)), g = dy * w[c]; dw[c] = sum(dy * xh), db[c] = sum(dy).
-// Saved: mean and rstd. A thread takes whole groups, which lie together in memory and stay in cache
-// between the passes over them. Backward keeps the sums of each plane, [n, 2, c], and adds them over
-// n in order.
+// dx = rstd * (g - mean(g) - xh * mean(g * xh)), g = dy * w[c]; dw[c] = sum(dy * xh), db[c] =
+// sum(dy). Saved: mean and rstd. A thread takes whole groups, which lie together in memory and stay
+// in cache between the passes over them. Backward keeps the sums of each plane, [n, 2, c], and adds
+// them over n in order.
 #include "ops/group_norm.h"
 
 #include "core/parallel.h"
@@ -14,7 +14,8 @@ namespace {
 
 using namespace simd;
 
-template <class T> MT_INLINE T at_or(const void* p, int64_t i, T missing) {
+template <class T>
+MT_INLINE T at_or(const void* p, int64_t i, T missing) {
   return p ? static_cast<const T*>(p)[i] : missing;
 }
 
@@ -23,7 +24,8 @@ void forward(const GroupNormArgs& a, int64_t group, T* y, T* means, T* rstds) {
   const int64_t channels = a.c / a.groups, m = channels * a.inner;
   const int64_t c0 = group % a.groups * channels;
   const T* x = static_cast<const T*>(a.x) + group * m;
-  const T mean = T(sum_vectors<T>(m, [&](int64_t i, auto io) { return io.get(x + i); }) / double(m));
+  const T mean =
+      T(sum_vectors<T>(m, [&](int64_t i, auto io) { return io.get(x + i); }) / double(m));
   const Vec<T> mv = set(mean);
   const double squares = sum<T>(
       m,
@@ -49,8 +51,8 @@ void forward(const GroupNormArgs& a, int64_t group, T* y, T* means, T* rstds) {
 }
 
 template <class T>
-void backward(const GroupNormArgs& a, int64_t group, const T* dy, const T* means, const T* rstds, T* dx,
-              T* partial) {
+void backward(const GroupNormArgs& a, int64_t group, const T* dy, const T* means, const T* rstds,
+              T* dx, T* partial) {
   const int64_t channels = a.c / a.groups, m = channels * a.inner;
   const int64_t sample = group / a.groups, c0 = group % a.groups * channels;
   const T* x = static_cast<const T*>(a.x) + group * m;
@@ -62,7 +64,8 @@ void backward(const GroupNormArgs& a, int64_t group, const T* dy, const T* means
   double s1 = 0, s2 = 0;
   for (int64_t k = 0; k < channels; k++) {
     const T *gk = g + k * a.inner, *xk = x + k * a.inner;
-    const double sum_g = sum_vectors<T>(a.inner, [&](int64_t i, auto io) { return io.get(gk + i); });
+    const double sum_g =
+        sum_vectors<T>(a.inner, [&](int64_t i, auto io) { return io.get(gk + i); });
     const double sum_gx = sum_vectors<T>(
         a.inner, [&](int64_t i, auto io) { return io.get(gk + i) * (io.get(xk + i) - mv); });
     const double w = double(at_or(a.weight, c0 + k, T(1)));
@@ -86,7 +89,8 @@ void backward(const GroupNormArgs& a, int64_t group, const T* dy, const T* means
   }
 }
 
-template <class T> void add_planes(const GroupNormArgs& a, const T* partial, T* dw, T* db) {
+template <class T>
+void add_planes(const GroupNormArgs& a, const T* partial, T* dw, T* db) {
   parallel_for(a.c, ceil_div(kGrain, 2 * (a.n ? a.n : 1)), [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; c++) dw[c] = db[c] = 0;
     for (int64_t i = 0; i < a.n; i++) {
@@ -117,8 +121,8 @@ void group_norm_forward(const GroupNormArgs& args, void* y, void* mean, void* rs
   })
 }
 
-void group_norm_backward(const GroupNormArgs& args, const void* dy, const void* mean, const void* rstd,
-                         void* dx, void* dw, void* db, void* partial) {
+void group_norm_backward(const GroupNormArgs& args, const void* dy, const void* mean,
+                         const void* rstd, void* dx, void* dw, void* db, void* partial) {
   MT_SWITCH_FLOAT(args.dtype, {
     using T = scalar_t;
     parallel_for(args.n * args.groups, grain_of(args), [&](int64_t begin, int64_t end) {
@@ -126,7 +130,8 @@ void group_norm_backward(const GroupNormArgs& args, const void* dy, const void* 
         backward(args, i, static_cast<const T*>(dy), static_cast<const T*>(mean),
                  static_cast<const T*>(rstd), static_cast<T*>(dx), static_cast<T*>(partial));
     });
-    if (dw) add_planes(args, static_cast<const T*>(partial), static_cast<T*>(dw), static_cast<T*>(db));
+    if (dw)
+      add_planes(args, static_cast<const T*>(partial), static_cast<T*>(dw), static_cast<T*>(db));
   })
 }
 

@@ -17,7 +17,8 @@ void gather_row(const T* __restrict x, T* __restrict y, int64_t out, int64_t tap
     for (int64_t q = 0; q < out; q++) y[q] = w[q] * x[at[q]];
   } else if (taps == 2) {
 #pragma GCC ivdep
-    for (int64_t q = 0; q < out; q++) y[q] = w[2 * q] * x[at[2 * q]] + w[2 * q + 1] * x[at[2 * q + 1]];
+    for (int64_t q = 0; q < out; q++)
+      y[q] = w[2 * q] * x[at[2 * q]] + w[2 * q + 1] * x[at[2 * q + 1]];
   } else {
     for (int64_t q = 0; q < out; q++) {
       T sum = T(0);
@@ -101,9 +102,8 @@ void resample_forward(DType dtype, const void* x, void* y, int64_t outer, int64_
 
 void resample_backward(DType dtype, const void* dy, void* dx, int64_t outer, int64_t in,
                        int64_t inner, int64_t out, int64_t taps, const int32_t* at, const void* w) {
-  MT_SWITCH_FLOAT(dtype,
-                  backward(static_cast<const scalar_t*>(dy), static_cast<scalar_t*>(dx), outer, in,
-                           inner, out, taps, at, static_cast<const scalar_t*>(w)))
+  MT_SWITCH_FLOAT(dtype, backward(static_cast<const scalar_t*>(dy), static_cast<scalar_t*>(dx),
+                                  outer, in, inner, out, taps, at, static_cast<const scalar_t*>(w)))
 }
 
 }  // namespace mt::cpu::MT_ISA

@@ -50,8 +50,9 @@ template <class T, int w>
 MT_INLINE lanes_t<T> rotate_lanes(lanes_t<T> v) {
   constexpr int L = Lanes<T>::count;
   if constexpr (L == 16)
-    return __builtin_shuffle(v, int_lanes_t<T>{w, w + 1, w + 2, w + 3, w + 4, w + 5, w + 6, w + 7, w + 8,
-                                               w + 9, w + 10, w + 11, w + 12, w + 13, w + 14, w + 15});
+    return __builtin_shuffle(
+        v, int_lanes_t<T>{w, w + 1, w + 2, w + 3, w + 4, w + 5, w + 6, w + 7, w + 8, w + 9, w + 10,
+                          w + 11, w + 12, w + 13, w + 14, w + 15});
   if constexpr (L == 8)
     return __builtin_shuffle(v, int_lanes_t<T>{w, w + 1, w + 2, w + 3, w + 4, w + 5, w + 6, w + 7});
   if constexpr (L == 4) return __builtin_shuffle(v, int_lanes_t<T>{w, w + 1, w + 2, w + 3});

@@ -94,8 +94,8 @@ void backward_rows(const LayerNormArgs& a, int64_t begin, int64_t end, const T* 
 }
 
 template <class T>
-void backward(const LayerNormArgs& a, const T* dy, const T* means, const T* rstds, T* dx, T* dw, T* db,
-              T* partial) {
+void backward(const LayerNormArgs& a, const T* dy, const T* means, const T* rstds, T* dx, T* dw,
+              T* db, T* partial) {
   const int64_t n = a.n, grain = layer_norm_grain(a.rows, n), chunks = ceil_div(a.rows, grain);
   parallel_for(chunks, 1, [&](int64_t first, int64_t last) {
     for (int64_t chunk = first; chunk < last; chunk++) {
@@ -141,8 +141,8 @@ void layer_norm_forward(const LayerNormArgs& args, void* y, void* mean, void* rs
   })
 }
 
-void layer_norm_backward(const LayerNormArgs& args, const void* dy, const void* mean, const void* rstd,
-                         void* dx, void* dw, void* db, void* partial) {
+void layer_norm_backward(const LayerNormArgs& args, const void* dy, const void* mean,
+                         const void* rstd, void* dx, void* dw, void* db, void* partial) {
   MT_SWITCH_FLOAT(args.dtype, {
     using T = scalar_t;
     backward(args, static_cast<const T*>(dy), static_cast<const T*>(mean),

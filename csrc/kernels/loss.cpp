@@ -12,28 +12,62 @@ namespace {
 
 constexpr int64_t kBlock = 512, kMaxChunks = 512;
 
-template <class T> MT_INLINE T sign(T d) { return d > T(0) ? T(1) : d < T(0) ? T(-1) : d; }
-template <class T> MT_INLINE T at_least(T v, T low) { return v < low ? low : v; }
-template <class T> MT_INLINE T log_or_100(T v) { return at_least(v, T(-100)); }
+template <class T>
+MT_INLINE T sign(T d) {
+  return T(d > T(0)) - T(d < T(0));
+}
+template <class T>
+MT_INLINE T at_least(T v, T low) {
+  return v < low ? low : v;
+}
+template <class T>
+MT_INLINE T clamp(T v, T most) {
+  const T w = v > most ? most : v;
+  return w < -most ? -most : w;
+}
+template <class T>
+MT_INLINE T log_or_100(T v) {
+  return at_least(v, T(-100));
+}
 // log(1 + z) from the logarithm of the rounded sum, corrected for its rounding.
-template <class T> MT_INLINE T log1p(T z) {
+template <class T>
+MT_INLINE T log1p(T z) {
   const T u = T(1) + z;
   return u == T(1) ? z : fn::log(u) * (z / (u - T(1)));
 }
-// log(1 + e^v)
-template <class T> MT_INLINE T softplus(T v) {
-  return at_least(v, T(0)) + log1p(fn::exp(-fn::fabs(v)));
+// log(1 + z) for z in [0, 1]: the series of 2 atanh(z / (2 + z)) for float.
+MT_INLINE float log1p_unit(float z) {
+  const float s = z / (2.0f + z), q = s * s;
+  float p = 1.0f / 15;
+  p = p * q + 1.0f / 13;
+  p = p * q + 1.0f / 11;
+  p = p * q + 1.0f / 9;
+  p = p * q + 1.0f / 7;
+  p = p * q + 1.0f / 5;
+  p = p * q + 1.0f / 3;
+  return 2 * (s + s * (q * p));
 }
-template <class T> MT_INLINE T sigmoid(T v) { return T(1) / (T(1) + fn::exp(-v)); }
+MT_INLINE double log1p_unit(double z) { return log1p(z); }
+// log(1 + e^v)
+template <class T>
+MT_INLINE T softplus(T v) {
+  return at_least(v, T(0)) + log1p_unit(fn::exp(-fn::fabs(v)));
+}
+template <class T>
+MT_INLINE T sigmoid(T v) {
+  return T(1) / (T(1) + fn::exp(-v));
+}
 
-template <class T> MT_INLINE double block_sum(const T* v, int64_t n) {
+template <class T>
+MT_INLINE double block_sum(const T* v, int64_t n) {
   using namespace simd;
   return double(sum_lanes<T>(reduce<T>(
       n, Vec<T>{}, [](Vec<T> a, Vec<T> b) { return a + b; }, [&](int64_t i) { return load(v + i); },
       [&](int64_t i, int64_t rest) { return load_n(v + i, rest, T(0)); })));
 }
 
-template <class T, class F> void forward(const LossArgs& a, T* out, const F& f) {
+template <class T, class F>
+void forward(const LossArgs& a, T* out, const F& f) {
   const T* x = static_cast<const T*>(a.x);
   const T* t = static_cast<const T*>(a.t);
   const T* w = static_cast<const T*>(a.weight);
@@ -66,7 +100,8 @@ template <class T, class F> void forward(const LossArgs& a, T* out, const F& f) 
   *out = T(a.reduction == Reduction::mean ? total / double(a.n) : total);
 }
 
-template <class T, class F> void backward(const LossArgs& a, const T* dy, T* dx, const F& f) {
+template <class T, class F>
+void backward(const LossArgs& a, const T* dy, T* dx, const F& f) {
   const T* x = static_cast<const T*>(a.x);
   const T* t = static_cast<const T*>(a.t);
   const T* w = static_cast<const T*>(a.weight);
@@ -87,7 +122,8 @@ template <class T, class F> void backward(const LossArgs& a, const T* dy, T* dx,
   });
 }
 
-template <class T> bool all_probabilities(const T* x, int64_t n) {
+template <class T>
+bool all_probabilities(const T* x, int64_t n) {
   int bad = 0;
   for (int64_t i = 0; i < n; i++) bad |= !(x[i] >= T(0) && x[i] <= T(1));
   return !bad;
@@ -96,19 +132,20 @@ template <class T> bool all_probabilities(const T* x, int64_t n) {
 }  // namespace
 
 bool loss_forward(const LossArgs& args, void* out) {
-#define MT_RUN_(name, value, derivative)                                                          \
-  case LossOp::name:                                                                              \
-    forward<T>(args, static_cast<T*>(out),                                                        \
-               [p](const T* xs, const T* ts, [[maybe_unused]] const T* qs, T* ys, int64_t n) {    \
-                 _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) {                           \
-                   [[maybe_unused]] const T x = xs[i], t = ts[i], d = x - t, q = qs[i];           \
-                   ys[i] = value;                                                                 \
-                 }                                                                                \
-               });                                                                                \
+#define MT_RUN_(name, value, derivative)                                                           \
+  case LossOp::name:                                                                               \
+    forward<T>(args, static_cast<T*>(out),                                                         \
+               [parameter](const T* xs, const T* ts, const T* qs, T* ys, int64_t n) {              \
+                 [[maybe_unused]] const T p = parameter; /* not in the closure: ys may alias it */ \
+                 _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) {                            \
+                   [[maybe_unused]] const T x = xs[i], t = ts[i], d = x - t, q = qs[i];            \
+                   ys[i] = value;                                                                  \
+                 }                                                                                 \
+               });                                                                                 \
     break;
   MT_SWITCH_FLOAT(args.dtype, {
     using T = scalar_t;
-    [[maybe_unused]] const T p = T(args.parameter);
+    const T parameter = T(args.parameter);
     switch (args.op) { MT_LOSS_OPS(MT_RUN_) }
     if (args.op == LossOp::binary_cross_entropy)
       return all_probabilities(static_cast<const T*>(args.x), args.n);
@@ -118,20 +155,20 @@ bool loss_forward(const LossArgs& args, void* out) {
 }
 
 void loss_backward(const LossArgs& args, const void* dy, void* dx) {
-#define MT_RUN_(name, value, derivative)                                                          \
-  case LossOp::name:                                                                              \
-    backward<T>(                                                                                  \
-        args, static_cast<const T*>(dy), static_cast<T*>(dx),                                     \
-        [p](const T* xs, const T* ts, [[maybe_unused]] const T* qs, T g, T* dxs, int64_t n) {     \
-          _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) {                                  \
-            [[maybe_unused]] const T x = xs[i], t = ts[i], d = x - t, q = qs[i];                  \
-            dxs[i] = (derivative) * g;                                                            \
-          }                                                                                       \
-        });                                                                                       \
+#define MT_RUN_(name, value, derivative)                                                     \
+  case LossOp::name:                                                                         \
+    backward<T>(args, static_cast<const T*>(dy), static_cast<T*>(dx),                        \
+                [parameter](const T* xs, const T* ts, const T* qs, T g, T* dxs, int64_t n) { \
+                  [[maybe_unused]] const T p = parameter;                                    \
+                  _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) {                     \
+                    [[maybe_unused]] const T x = xs[i], t = ts[i], d = x - t, q = qs[i];     \
+                    dxs[i] = (derivative) * g;                                               \
+                  }                                                                          \
+                });                                                                          \
     break;
   MT_SWITCH_FLOAT(args.dtype, {
     using T = scalar_t;
-    [[maybe_unused]] const T p = T(args.parameter);
+    const T parameter = T(args.parameter);
     switch (args.op) { MT_LOSS_OPS(MT_RUN_) }
   })
 #undef MT_RUN_

@@ -1,134 +1,281 @@
 // Scalar functions that the compiler vectorises: no branches, no calls. float32 versions are ours;
-// float64 and the rarely used ones go to the C library. Errors in ULP are tested over the whole
-// float32 range in tests/ops/test_math_accuracy.py.
+// float64 and the rarely used ones go to the C library. The polynomials are least-maximum fits of
+// weighted error. Bounds, which tests/ops/test_math_accuracy.py checks over the float32 range, in
+// ULP:
+//
+//   exp exp2 1    log log2 log10 2   expm1 log1p 2   tanh 2   erf 3   sinh cosh 3
+//   sigmoid 3 above -88   erfc 6   asin acos atan 3   asinh acosh atanh 3   pow 2   atan2 4
+//   sin cos 2   tan 4   (math_trig.h, math_pow.h)
 #pragma once
 #include "core/macros.h"
 
 namespace mt::cpu::MT_ISA::fn {
 
-template <class To, class From> MT_INLINE To bits(From v) {
+template <class To, class From>
+MT_INLINE To bits(From v) {
   static_assert(sizeof(To) == sizeof(From));
   To r;
   __builtin_memcpy(&r, &v, sizeof r);
   return r;
 }
 
-#define MT_LIBM1(name)                                                          \
-  MT_INLINE float name(float x) { return __builtin_##name##f(x); }              \
+#define MT_LIBM1(name)                                             \
+  MT_INLINE float name(float x) { return __builtin_##name##f(x); } \
   MT_INLINE double name(double x) { return __builtin_##name(x); }
-#define MT_LIBM2(name)                                                                    \
-  MT_INLINE float name(float x, float y) { return __builtin_##name##f(x, y); }            \
+#define MT_LIBM1_DOUBLE(name) \
+  MT_INLINE double name(double x) { return __builtin_##name(x); }
+#define MT_LIBM2(name)                                                         \
+  MT_INLINE float name(float x, float y) { return __builtin_##name##f(x, y); } \
   MT_INLINE double name(double x, double y) { return __builtin_##name(x, y); }
-MT_LIBM1(sqrt) MT_LIBM1(fabs) MT_LIBM1(floor) MT_LIBM1(ceil) MT_LIBM1(trunc) MT_LIBM1(nearbyint)
-MT_LIBM1(sin) MT_LIBM1(cos) MT_LIBM1(tan) MT_LIBM1(asin) MT_LIBM1(acos) MT_LIBM1(atan)
-MT_LIBM1(sinh) MT_LIBM1(cosh) MT_LIBM1(asinh) MT_LIBM1(acosh) MT_LIBM1(atanh)
-MT_LIBM1(exp2) MT_LIBM1(expm1) MT_LIBM1(log2) MT_LIBM1(log10) MT_LIBM1(log1p)
-MT_LIBM1(erfc) MT_LIBM1(lgamma)
-MT_LIBM2(pow) MT_LIBM2(atan2) MT_LIBM2(hypot) MT_LIBM2(fmod) MT_LIBM2(copysign) MT_LIBM2(nextafter)
+MT_LIBM1(sqrt)
+MT_LIBM1(fabs) MT_LIBM1(floor) MT_LIBM1(ceil) MT_LIBM1(trunc) MT_LIBM1(nearbyint) MT_LIBM1(sin)
+    MT_LIBM1(cos) MT_LIBM1(tan) MT_LIBM1(lgamma) MT_LIBM1_DOUBLE(asin) MT_LIBM1_DOUBLE(acos)
+        MT_LIBM1_DOUBLE(atan) MT_LIBM1_DOUBLE(sinh) MT_LIBM1_DOUBLE(cosh) MT_LIBM1_DOUBLE(tanh)
+            MT_LIBM1_DOUBLE(asinh) MT_LIBM1_DOUBLE(acosh) MT_LIBM1_DOUBLE(atanh)
+                MT_LIBM1_DOUBLE(exp) MT_LIBM1_DOUBLE(exp2) MT_LIBM1_DOUBLE(expm1)
+                    MT_LIBM1_DOUBLE(log) MT_LIBM1_DOUBLE(log2) MT_LIBM1_DOUBLE(log10)
+                        MT_LIBM1_DOUBLE(log1p) MT_LIBM1_DOUBLE(erf) MT_LIBM1_DOUBLE(erfc)
+                            MT_LIBM2(fmod) MT_LIBM2(copysign) MT_LIBM2(nextafter) MT_INLINE
+    double pow(double x, double y) {
+  return __builtin_pow(x, y);
+}
+MT_INLINE double atan2(double y, double x) { return __builtin_atan2(y, x); }
+MT_INLINE double hypot(double x, double y) { return __builtin_hypot(x, y); }
 #undef MT_LIBM1
+#undef MT_LIBM1_DOUBLE
 #undef MT_LIBM2
 
-MT_INLINE double exp(double x) { return __builtin_exp(x); }
-MT_INLINE double log(double x) { return __builtin_log(x); }
-MT_INLINE double tanh(double x) { return __builtin_tanh(x); }
-MT_INLINE double erf(double x) { return __builtin_erf(x); }
+template <class T>
+MT_INLINE bool isnan(T x) {
+  return x != x;
+}
+template <class T>
+MT_INLINE T select(bool c, T a, T b) {
+  return c ? a : b;
+}
 
-template <class T> MT_INLINE bool isnan(T x) { return x != x; }
-template <class T> MT_INLINE T select(bool c, T a, T b) { return c ? a : b; }
+// c0 + c1 x + c2 x^2 ...
+MT_INLINE float horner(float, float c) { return c; }
+template <class... C>
+MT_INLINE float horner(float x, float c, C... more) {
+  return horner(x, more...) * x + c;
+}
 
-// exp(x) = 2^n * e^r with |r| <= ln2 / 2; the power of two is applied in two halves so that
-// subnormal results and overflow come out right. At most 1 ULP.
+constexpr float kInf = __builtin_inff();
+constexpr float kLn2Hi = 0.693359375f, kLn2Lo = -2.12194440e-4f;  // the high part has 9 bits
+
+// The integer nearest to a small x, as a float and as an int: adding 1.5 * 2^23 rounds.
+MT_INLINE float round_small(float x, int32_t* n) {
+  const float magic = 12582912.0f;
+  float shifted = x + magic;
+  *n = bits<int32_t>(shifted) - bits<int32_t>(magic);
+  return shifted - magic;
+}
+
+// p * 2^n for n in [-252, 254], in two steps so that subnormal results and overflow come out right.
+MT_INLINE float scale(float p, int32_t n) {
+  int32_t half = n >> 1;
+  return p * bits<float>((half + 127) << 23) * bits<float>((n - half + 127) << 23);
+}
+
+// e^r - 1 for |r| <= ln2 / 2.
+MT_INLINE float expm1_reduced(float r) {
+  float p = horner(r, 5.000000083e-01f, 1.666666687e-01f, 4.166625375e-02f, 8.333262643e-03f,
+                   1.394722497e-03f, 1.991937769e-04f);
+  return p * (r * r) + r;
+}
+
+// x = n ln2 + r.
+MT_INLINE float reduce_exp(float x, int32_t* n) {
+  float nf = round_small(x * 1.44269504f, n);
+  float r = x - nf * kLn2Hi;
+  return r - nf * kLn2Lo;
+}
+
 MT_INLINE float exp(float x) {
   float c = x < -104.0f ? -104.0f : x;
   c = c > 89.0f ? 89.0f : c;
-  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  float shifted = c * 1.44269504088896341f + magic;
-  int32_t n = bits<int32_t>(shifted) - bits<int32_t>(magic);
-  float nf = shifted - magic;
-  float r = c - nf * 0.693359375f;
-  r = r + nf * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  int32_t half = n >> 1;
-  float s1 = bits<float>((half + 127) << 23), s2 = bits<float>((n - half + 127) << 23);
-  return p * s1 * s2;
+  int32_t n;
+  float r = reduce_exp(c, &n);
+  return scale(expm1_reduced(r) + 1.0f, n);
 }
 
-// log(x) = e * ln2 + log(m), m in [sqrt(1/2), sqrt(2)). At most 1 ULP.
-MT_INLINE float log(float x) {
+MT_INLINE float exp2(float x) {
+  float c = x < -151.0f ? -151.0f : x;
+  c = c > 129.0f ? 129.0f : c;
+  int32_t n;
+  float r = c - round_small(c, &n);
+  float p = horner(r, 6.931471805e-01f, 2.402265110e-01f, 5.550410968e-02f, 9.618033162e-03f,
+                   1.333342561e-03f, 1.546839072e-04f, 1.531619897e-05f);
+  return scale(p * r + 1.0f, n);
+}
+
+// 2^n (e^r - 1) + (2^n - 1); where 2^n overflows e^x does so or is too large for the 1 to matter.
+MT_INLINE float expm1(float x) {
+  float c = x < -18.0f ? -18.0f : x;
+  c = c > 89.0f ? 89.0f : c;
+  int32_t n;
+  float r = reduce_exp(c, &n);
+  float p = expm1_reduced(r);
+  int32_t m = n > 127 ? 127 : n;
+  float s = bits<float>((m + 127) << 23);
+  float y = s * p + (s - 1.0f);
+  y = n > 127 ? scale(p + 1.0f, n) : y;
+  return x == 0.0f ? x : y;
+}
+
+// x = 2^e m, m in [sqrt(1/2), sqrt(2)); f = m - 1.
+MT_INLINE float reduce_log(float x, float* e) {
   bool tiny = x < 1.17549435e-38f;
-  float v = tiny ? x * 8388608.0f : x;
-  int32_t u = bits<int32_t>(v);
-  int32_t e = ((u - 0x3f3504f3) >> 23);
-  float m = bits<float>(u - (e << 23));
-  float f = m - 1.0f;
-  float ef = float(e) - (tiny ? 23.0f : 0.0f);
+  int32_t u = bits<int32_t>(tiny ? x * 8388608.0f : x);
+  int32_t n = (u - 0x3f3504f3) >> 23;
+  *e = float(n) - (tiny ? 23.0f : 0.0f);
+  return bits<float>(u - (n << 23)) - 1.0f;
+}
+
+// log(1 + f) - f
+MT_INLINE float log_tail(float f) {
   float z = f * f;
-  float p = 7.0376836292e-2f;
-  p = p * f + -1.1514610310e-1f;
-  p = p * f + 1.1676998740e-1f;
-  p = p * f + -1.2420140846e-1f;
-  p = p * f + 1.4249322787e-1f;
-  p = p * f + -1.6668057665e-1f;
-  p = p * f + 2.0000714765e-1f;
-  p = p * f + -2.4999993993e-1f;
-  p = p * f + 3.3333331174e-1f;
-  float y = p * (f * z) + ef * -2.12194440e-4f - 0.5f * z;
-  y = f + y;
-  y = y + ef * 0.693359375f;
-  y = x == 0.0f ? -__builtin_inff() : y;
-  y = x == __builtin_inff() ? x : y;
+  float p = horner(f, 3.333331044e-01f, -2.499998663e-01f, 2.000222671e-01f, -1.666924933e-01f,
+                   1.421865518e-01f, -1.238437242e-01f, 1.187302014e-01f, -1.178968464e-01f,
+                   6.915125447e-02f);
+  return p * (f * z) - 0.5f * z;
+}
+
+// What logarithms give where the formula does not hold: 0, infinity, negative numbers and NaN.
+MT_INLINE float log_edges(float x, float y) {
+  y = x == 0.0f ? -kInf : y;
+  y = x == kInf ? x : y;
   return x >= 0.0f ? y : __builtin_nanf("");
 }
 
-MT_INLINE float tanh(float x) {
-  float a = __builtin_fabsf(x);
-  float z = x * x;
-  float p = -5.70498872745e-3f;
-  p = p * z + 2.06390887954e-2f;
-  p = p * z + -5.37397155531e-2f;
-  p = p * z + 1.33314422036e-1f;
-  p = p * z + -3.33332819422e-1f;
-  float small = p * z * x + x;
-  float e = exp(2.0f * (a > 10.0f ? 10.0f : a));
-  float large = __builtin_copysignf(1.0f - 2.0f / (e + 1.0f), x);
-  float y = a < 0.625f ? small : large;
-  return x == x ? y : x;
+MT_INLINE float log_finite(float x) {
+  float e, f = reduce_log(x, &e);
+  float y = e * kLn2Lo + log_tail(f);
+  return (f + y) + e * kLn2Hi;
 }
 
-// x * P(x^2) up to 1, 1 - exp(-x * R(x)) beyond; the polynomials are Chebyshev fits. At most 3 ULP.
-MT_INLINE float erf(float x) {
-  float a = __builtin_fabsf(x);
+MT_INLINE float log(float x) { return log_edges(x, log_finite(x)); }
+
+// The factor 1 / ln(base) is split so that its product with f is exact in the high part.
+MT_INLINE float log2(float x) {
+  float e, f = reduce_log(x, &e);
+  float t = log_tail(f);
+  float y = t * 0.44269504089f + f * 0.44269504089f;
+  return log_edges(x, ((y + t) + f) + e);
+}
+MT_INLINE float log10(float x) {
+  float e, f = reduce_log(x, &e);
+  float t = log_tail(f);
+  float y = (f + t) * 7.00731903251827651e-4f + e * 2.48745664e-4f;
+  y = y + t * 4.33593750e-1f;
+  y = y + f * 4.33593750e-1f;
+  return log_edges(x, y + e * 3.00781250e-1f);
+}
+
+// log(u) with u = fl(1 + x), and what the rounding lost.
+MT_INLINE float log1p(float x) {
+  float u = 1.0f + x;
+  float lost = x - (u - 1.0f);
+  float y = log_finite(u) + lost / u;
+  y = u == 0.0f ? -kInf : y;
+  y = x == kInf ? x : y;
+  y = x == 0.0f ? x : y;
+  return u >= 0.0f ? y : __builtin_nanf("");
+}
+
+// A polynomial up to 0.625, 1 - 2 / (e^2x + 1) beyond.
+MT_INLINE float tanh(float x) {
+  float a = fabs(x);
   float z = x * x;
-  float p = -9.673590284e-06f;
-  p = p * z + 1.126825373e-04f;
-  p = p * z + -8.484396385e-04f;
-  p = p * z + 5.221053492e-03f;
-  p = p * z + -2.686543764e-02f;
-  p = p * z + 1.128378223e-01f;
-  p = p * z + -3.761263788e-01f;
-  p = p * z + 1.128379226f;
+  float p = horner(z, -3.333333091e-01f, 1.333320976e-01f, -5.394720427e-02f, 2.170296710e-02f,
+                   -8.182673854e-03f, 2.147536858e-03f);
+  float small = p * z * x + x;
+  float e = exp(2.0f * (a > 10.0f ? 10.0f : a));
+  float large = copysign(1.0f - 2.0f / (e + 1.0f), x);
+  float y = a < 0.625f ? small : large;
+  return x == x && x != 0.0f ? y : x;
+}
+
+// sinh from u = e^a - 1: (u + u / (u + 1)) / 2. Near overflow e^a is formed as a square.
+MT_INLINE float sinh(float x) {
+  float a = fabs(x);
+  float u = expm1(a);
+  float y = 0.5f * (u + u / (u + 1.0f));
+  float h = exp(0.5f * a);
+  y = a > 85.0f ? (0.5f * h) * h : y;
+  return copysign(y, x);
+}
+MT_INLINE float cosh(float x) {
+  float a = fabs(x);
+  float e = exp(a);
+  float y = 0.5f * e + 0.5f / e;
+  float h = exp(0.5f * a);
+  return a > 85.0f ? (0.5f * h) * h : y;
+}
+
+MT_INLINE float asinh(float x) {
+  float a = fabs(x), z = a * a;
+  float y = log1p(a + z / (1.0f + sqrt(1.0f + z)));
+  y = a > 1e8f ? log_finite(a) + 0.693147181f : y;
+  y = a > 1e8f && a == kInf ? a : y;
+  return copysign(x == x ? y : x, x);
+}
+MT_INLINE float acosh(float x) {
+  float t = x - 1.0f;
+  float y = log1p(t + sqrt(t * (t + 2.0f)));
+  y = x > 1e8f ? log_finite(x) + 0.693147181f : y;
+  y = x == kInf ? x : y;
+  return x >= 1.0f ? y : __builtin_nanf("");
+}
+MT_INLINE float atanh(float x) {
+  float a = fabs(x);
+  return copysign(0.5f * log1p(2.0f * a / (1.0f - a)), x);
+}
+
+// x * P(x^2) up to 1, 1 - exp(-x * R(x)) beyond.
+MT_INLINE float erf(float x) {
+  float a = fabs(x), z = x * x;
+  float p = horner(z, 1.128379226f, -3.761263788e-01f, 1.128378223e-01f, -2.686543764e-02f,
+                   5.221053492e-03f, -8.484396385e-04f, 1.126825373e-04f, -9.673590284e-06f);
   float b = a > 4.0f ? 4.0f : a;
-  float r = 1.297711520e-07f;
-  r = r * b + -3.157459560e-06f;
-  r = r * b + 3.220067811e-05f;
-  r = r * b + -1.640362170e-04f;
-  r = r * b + 2.391944727e-04f;
-  r = r * b + 2.534163883e-03f;
-  r = r * b + -2.241101861e-02f;
-  r = r * b + 1.052534133e-01f;
-  r = r * b + 6.355381608e-01f;
-  r = r * b + 1.128586411f;
-  float large = __builtin_copysignf(1.0f - exp(-r * b), x);
+  float r = horner(b, 1.128586411f, 6.355381608e-01f, 1.052534133e-01f, -2.241101861e-02f,
+                   2.534163883e-03f, 2.391944727e-04f, -1.640362170e-04f, 3.220067811e-05f,
+                   -3.157459560e-06f, 1.297711520e-07f);
+  float large = copysign(1.0f - exp(-r * b), x);
   float y = a < 1.0f ? p * x : large;
   return x == x ? y : x;
 }
 
-template <class T> MT_INLINE T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
+// 1 - Phi(a) = e^(-a^2 / 2) R(a), Phi the normal distribution function, a >= 0; `e` is the
+// exponential.
+MT_INLINE float normal_tail(float a, float e) {
+  float t = 1.0f / (1.0f + 0.24f * a);
+  return e * t *
+         horner(t, 9.574218616e-02f, 9.585520866e-02f, 8.895013430e-02f, 8.769489237e-02f,
+                2.833238328e-02f, 1.411486594e-01f, -1.439359254e-01f, 2.052474351e-01f,
+                -1.245451650e-01f, 2.551019263e-02f);
+}
+
+// x^2 is split into a square of few bits and the rest, so that the exponential keeps its accuracy.
+MT_INLINE float erfc(float x) {
+  float a = fabs(x);
+  a = a > 11.0f ? 11.0f : a;
+  float h = bits<float>(bits<int32_t>(a) & ~0xfff);
+  float rest = (a - h) * (a + h);
+  float e = exp(-h * h) * horner(rest, 1.0f, -1.0f, 0.5f, -1.66666667e-1f, 4.16666667e-2f);
+  float tail = 2.0f * normal_tail(a * 1.41421356f, e);
+  float y = x < 0.0f ? 2.0f - tail : tail;
+  y = a < 0.4f ? 1.0f - erf(x) : y;
+  return x == x ? y : x;
+}
+
+template <class T>
+MT_INLINE T sigmoid(T x) {
+  return T(1) / (T(1) + exp(-x));
+}
 
 }  // namespace mt::cpu::MT_ISA::fn
+
+#include "kernels/math_pow.h"
+#include "kernels/math_trig.h"

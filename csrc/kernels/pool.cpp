@@ -35,8 +35,7 @@ MT_INLINE int64_t extent(const PoolParams& p, int d, int64_t q) {
 // scale[q] = 1 / elements of window (q0, q1, q); the factor of the leading dims is `lead`.
 template <class T>
 void fill_divisors(const PoolParams& p, T* divisor) {
-  for (int64_t q = 0; q < p.out[2]; q++)
-    divisor[q] = p.divisor ? T(p.divisor) : T(extent(p, 2, q));
+  for (int64_t q = 0; q < p.out[2]; q++) divisor[q] = p.divisor ? T(p.divisor) : T(extent(p, 2, q));
 }
 template <class T>
 MT_INLINE T lead_divisor(const PoolParams& p, int64_t q0, int64_t q1) {
@@ -127,13 +126,13 @@ void backward(const PoolParams& p, const T* dy, T* dx) {
 }  // namespace
 
 void avg_pool_forward(DType dtype, const PoolParams& p, const void* x, void* y) {
-  MT_SWITCH_FLOAT(dtype, forward<scalar_t>(p, static_cast<const scalar_t*>(x),
-                                           static_cast<scalar_t*>(y)))
+  MT_SWITCH_FLOAT(dtype,
+                  forward<scalar_t>(p, static_cast<const scalar_t*>(x), static_cast<scalar_t*>(y)))
 }
 
 void avg_pool_backward(DType dtype, const PoolParams& p, const void* dy, void* dx) {
-  MT_SWITCH_FLOAT(dtype, backward<scalar_t>(p, static_cast<const scalar_t*>(dy),
-                                            static_cast<scalar_t*>(dx)))
+  MT_SWITCH_FLOAT(
+      dtype, backward<scalar_t>(p, static_cast<const scalar_t*>(dy), static_cast<scalar_t*>(dx)))
 }
 
 }  // namespace mt::cpu::MT_ISA

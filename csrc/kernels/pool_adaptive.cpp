@@ -117,8 +117,8 @@ void max_forward(const PoolParams& p, const T* x, T* y, int64_t* index) {
 }  // namespace
 
 void adaptive_avg_pool_forward(DType dtype, const PoolParams& p, const void* x, void* y) {
-  MT_SWITCH_FLOAT(dtype, avg_forward<scalar_t>(p, static_cast<const scalar_t*>(x),
-                                               static_cast<scalar_t*>(y)))
+  MT_SWITCH_FLOAT(
+      dtype, avg_forward<scalar_t>(p, static_cast<const scalar_t*>(x), static_cast<scalar_t*>(y)))
 }
 
 void adaptive_avg_pool_backward(DType dtype, const PoolParams& p, const void* dy, void* dx) {

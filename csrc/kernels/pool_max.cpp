@@ -231,11 +231,11 @@ void backward(const PoolParams& p, const T* dy, PoolIndex kind, const void* inde
 
 }  // namespace
 
-#define MT_POOL_TYPES_(dtype, ...)                                      \
-  if (dtype == DType::Int64) {                                          \
-    using scalar_t = int64_t;                                           \
-    __VA_ARGS__;                                                        \
-  }                                                                     \
+#define MT_POOL_TYPES_(dtype, ...) \
+  if (dtype == DType::Int64) {     \
+    using scalar_t = int64_t;      \
+    __VA_ARGS__;                   \
+  }                                \
   MT_SWITCH_FLOAT(dtype, __VA_ARGS__)
 
 void max_pool_forward(DType dtype, const PoolParams& p, const void* x, void* y, PoolIndex kind,

@@ -22,31 +22,45 @@ MT_INLINE double open_unit(uint32_t hi, uint32_t lo) {
   return (double(((uint64_t(hi) << 32) | lo) >> 12) + 0.5) * 0x1p-52;
 }
 
-// sin and cos of pi * t, |t| <= 1, from their Taylor series on [-1/4, 1/4].
+// sin and cos of pi * t, |t| <= 1, from polynomials on [-1/4, 1/4].
 MT_INLINE void sincos_pi(float t, float* s, float* c) {
   float q = fn::nearbyint(t * 2.0f);
   float r = t - q * 0.5f;
   float z = r * r;
-  float sp = ((0.0821458866f * z - 0.599264529f) * z + 2.55016404f) * z - 5.16771278f;
-  sp = (sp * z + 3.14159265f) * r;
-  float cp = (((0.235330630f * z - 1.33526277f) * z + 4.05871213f) * z - 4.93480220f) * z + 1.0f;
+  float sp = fn::horner(z, 3.141592654f, -5.167712769f, 2.550162642f, -5.992019101e-01f,
+                        8.100003472e-02f) *
+             r;
+  float cp = fn::horner(z, 1.0f, -4.934802200f, 4.058712116f, -1.335262014f, 2.353063912e-01f,
+                        -2.545305971e-02f);
   int32_t k = int32_t(q);
   float a = k & 1 ? cp : sp, b = k & 1 ? sp : cp;
   *s = k & 2 ? -a : a;
   *c = (k + 1) & 2 ? -b : b;
 }
 
-template <class T> MT_INLINE T transform(RandomOp op, T u, T a, T b) {
-  switch (op) {
-    case RandomOp::exponential: return -fn::log(u) / a;
-    case RandomOp::geometric: return fn::ceil(fn::log(u) / fn::log1p(-a));
-    default: return a + b * fn::tan(T(3.141592653589793) * (u - T(0.5)));  // cauchy
+struct Exponential {
+  template <class T>
+  static MT_INLINE T from(T u, T a, T) {
+    return -fn::log(u) / a;
   }
-}
+};
+struct Geometric {
+  template <class T>
+  static MT_INLINE T from(T u, T a, T) {
+    return fn::ceil(fn::log(u) / fn::log1p(-a));
+  }
+};
+struct Cauchy {
+  template <class T>
+  static MT_INLINE T from(T u, T a, T b) {
+    return a + b * fn::tan(T(3.141592653589793) * (u - T(0.5)));
+  }
+};
 
 // emit(values, n) for consecutive groups of 64 (float) or 32 (double) values.
 template <class T, class Make, class Store>
-MT_INLINE void groups(int64_t n, uint64_t seed, uint64_t offset, const Make& make, const Store& store) {
+MT_INLINE void groups(int64_t n, uint64_t seed, uint64_t offset, const Make& make,
+                      const Store& store) {
   constexpr int64_t size = sizeof(T) == 8 ? kGroup / 2 : kGroup;
   int64_t count = ceil_div(n, size);
   parallel_for(count, kGrain / 2 / size, [&](int64_t begin, int64_t end) {
@@ -60,7 +74,8 @@ MT_INLINE void groups(int64_t n, uint64_t seed, uint64_t offset, const Make& mak
   });
 }
 
-template <class T> MT_INLINE void store_values(void* y, int64_t begin, const compute_t<T>* v, int64_t n) {
+template <class T>
+MT_INLINE void store_values(void* y, int64_t begin, const compute_t<T>* v, int64_t n) {
   T* to = static_cast<T*>(y) + begin;
   if constexpr (sizeof(T) == sizeof(compute_t<T>)) {
     __builtin_memcpy(to, v, size_t(n) * sizeof(T));
@@ -70,9 +85,20 @@ template <class T> MT_INLINE void store_values(void* y, int64_t begin, const com
 }
 
 // Uniform numbers of as many bits as T's mantissa holds, so that none rounds up to 1.
-template <class T> MT_INLINE float unit(uint32_t u) {
+template <class T>
+MT_INLINE float unit(uint32_t u) {
   constexpr int bits = __is_same(T, float16) ? 11 : __is_same(T, bfloat16) ? 8 : 24;
   return float(u >> (32 - bits)) * (1.0f / float(1 << bits));
+}
+
+template <class Law, class T>
+void from_unit(void* y, int64_t n, uint64_t seed, uint64_t offset, float a, float b) {
+  groups<float>(
+      n, seed, offset,
+      [=](const Words& w, float* v) {
+        for (int k = 0; k < kGroup; k++) v[k] = Law::from(open_unit((&w.v[0][0])[k]), a, b);
+      },
+      [&](int64_t begin, const float* v, int64_t m) { store_values<T>(y, begin, v, m); });
 }
 
 template <class T>
@@ -80,55 +106,74 @@ void fill_float(RandomOp op, void* y, int64_t n, uint64_t seed, uint64_t offset,
   auto store = [&](int64_t begin, const float* v, int64_t m) { store_values<T>(y, begin, v, m); };
   if (op == RandomOp::uniform) {
     float range = b - a;
-    groups<float>(n, seed, offset, [=](const Words& w, float* v) {
-      for (int k = 0; k < kGroup; k++) v[k] = unit<T>((&w.v[0][0])[k]) * range + a;
-    }, store);
+    groups<float>(
+        n, seed, offset,
+        [=](const Words& w, float* v) {
+          for (int k = 0; k < kGroup; k++) v[k] = unit<T>((&w.v[0][0])[k]) * range + a;
+        },
+        store);
   } else if (op == RandomOp::normal || op == RandomOp::log_normal) {
     bool log_normal = op == RandomOp::log_normal;
-    groups<float>(n, seed, offset, [=](const Words& w, float* v) {
-      for (int half = 0; half < 2; half++) {
-        const uint32_t *first = w.v[2 * half], *second = w.v[2 * half + 1];
-        float *x = v + half * 2 * kLanes, *y2 = x + kLanes;
-        for (int l = 0; l < kLanes; l++) {
-          float s, c;
-          float r = fn::sqrt(-2.0f * fn::log(open_unit(first[l])));
-          sincos_pi(float(int32_t(second[l])) * 0x1p-31f, &s, &c);
-          x[l] = r * c * b + a;
-          y2[l] = r * s * b + a;
-        }
-      }
-      if (log_normal)
-        for (int k = 0; k < kGroup; k++) v[k] = fn::exp(v[k]);
-    }, store);
+    groups<float>(
+        n, seed, offset,
+        [=](const Words& w, float* v) {
+          for (int half = 0; half < 2; half++) {
+            const uint32_t *first = w.v[2 * half], *second = w.v[2 * half + 1];
+            float *x = v + half * 2 * kLanes, *y2 = x + kLanes;
+            for (int l = 0; l < kLanes; l++) {
+              float s, c;
+              float r = fn::sqrt(-2.0f * fn::log(open_unit(first[l])));
+              sincos_pi(float(int32_t(second[l])) * 0x1p-31f, &s, &c);
+              x[l] = r * c * b + a;
+              y2[l] = r * s * b + a;
+            }
+          }
+          if (log_normal)
+            for (int k = 0; k < kGroup; k++) v[k] = fn::exp(v[k]);
+        },
+        store);
+  } else if (op == RandomOp::exponential) {
+    from_unit<Exponential, T>(y, n, seed, offset, a, b);
+  } else if (op == RandomOp::geometric) {
+    from_unit<Geometric, T>(y, n, seed, offset, a, b);
   } else {
-    groups<float>(n, seed, offset, [=](const Words& w, float* v) {
-      for (int k = 0; k < kGroup; k++) v[k] = transform<float>(op, open_unit((&w.v[0][0])[k]), a, b);
-    }, store);
+    from_unit<Cauchy, T>(y, n, seed, offset, a, b);
   }
 }
 
-void fill_double(RandomOp op, void* y, int64_t n, uint64_t seed, uint64_t offset, double a, double b) {
-  auto store = [&](int64_t begin, const double* v, int64_t m) { store_values<double>(y, begin, v, m); };
-  groups<double>(n, seed, offset, [=](const Words& w, double* v) {
-    for (int l = 0; l < kLanes; l++) {
-      double *x = v + l, *x2 = v + kLanes + l;
-      if (op == RandomOp::uniform) {
-        *x = uniform_double(w.v[0][l], w.v[1][l]) * (b - a) + a;
-        *x2 = uniform_double(w.v[2][l], w.v[3][l]) * (b - a) + a;
-        continue;
-      }
-      double u = open_unit(w.v[0][l], w.v[1][l]), u2 = open_unit(w.v[2][l], w.v[3][l]);
-      if (op == RandomOp::normal || op == RandomOp::log_normal) {
-        double r = fn::sqrt(-2.0 * fn::log(u)), angle = 6.283185307179586 * u2;
-        *x = r * fn::cos(angle) * b + a;
-        *x2 = r * fn::sin(angle) * b + a;
-        if (op == RandomOp::log_normal) *x = fn::exp(*x), *x2 = fn::exp(*x2);
-      } else {
-        *x = transform<double>(op, u, a, b);
-        *x2 = transform<double>(op, u2, a, b);
-      }
-    }
-  }, store);
+void fill_double(RandomOp op, void* y, int64_t n, uint64_t seed, uint64_t offset, double a,
+                 double b) {
+  auto store = [&](int64_t begin, const double* v, int64_t m) {
+    store_values<double>(y, begin, v, m);
+  };
+  groups<double>(
+      n, seed, offset,
+      [=](const Words& w, double* v) {
+        for (int l = 0; l < kLanes; l++) {
+          double *x = v + l, *x2 = v + kLanes + l;
+          if (op == RandomOp::uniform) {
+            *x = uniform_double(w.v[0][l], w.v[1][l]) * (b - a) + a;
+            *x2 = uniform_double(w.v[2][l], w.v[3][l]) * (b - a) + a;
+            continue;
+          }
+          double u = open_unit(w.v[0][l], w.v[1][l]), u2 = open_unit(w.v[2][l], w.v[3][l]);
+          if (op == RandomOp::normal || op == RandomOp::log_normal) {
+            double r = fn::sqrt(-2.0 * fn::log(u)), angle = 6.283185307179586 * u2;
+            *x = r * fn::cos(angle) * b + a;
+            *x2 = r * fn::sin(angle) * b + a;
+            if (op == RandomOp::log_normal) *x = fn::exp(*x), *x2 = fn::exp(*x2);
+          } else {
+            auto law = [&](double v) {
+              return op == RandomOp::exponential ? Exponential::from(v, a, b)
+                     : op == RandomOp::geometric ? Geometric::from(v, a, b)
+                                                 : Cauchy::from(v, a, b);
+            };
+            *x = law(u);
+            *x2 = law(u2);
+          }
+        }
+      },
+      store);
 }
 
 }  // namespace
@@ -136,10 +181,14 @@ void fill_double(RandomOp op, void* y, int64_t n, uint64_t seed, uint64_t offset
 void random_fill(RandomOp op, DType dtype, void* y, int64_t n, uint64_t seed, uint64_t offset,
                  double a, double b) {
   switch (dtype) {
-    case DType::Float64: return fill_double(op, y, n, seed, offset, a, b);
-    case DType::Float16: return fill_float<float16>(op, y, n, seed, offset, float(a), float(b));
-    case DType::BFloat16: return fill_float<bfloat16>(op, y, n, seed, offset, float(a), float(b));
-    default: return fill_float<float>(op, y, n, seed, offset, float(a), float(b));
+    case DType::Float64:
+      return fill_double(op, y, n, seed, offset, a, b);
+    case DType::Float16:
+      return fill_float<float16>(op, y, n, seed, offset, float(a), float(b));
+    case DType::BFloat16:
+      return fill_float<bfloat16>(op, y, n, seed, offset, float(a), float(b));
+    default:
+      return fill_float<float>(op, y, n, seed, offset, float(a), float(b));
   }
 }
 

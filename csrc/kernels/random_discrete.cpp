@@ -18,7 +18,8 @@ MT_INLINE uint64_t below(uint32_t hi, uint32_t lo, uint64_t range) {
 }
 
 template <class T>
-void integers(T* y, int64_t n, uint64_t seed, uint64_t offset, int64_t low, uint64_t range, bool wide) {
+void integers(T* y, int64_t n, uint64_t seed, uint64_t offset, int64_t low, uint64_t range,
+              bool wide) {
   int64_t size = wide ? kGroup / 2 : kGroup;
   parallel_for(ceil_div(n, size), kGrain / 2 / size, [&](int64_t begin, int64_t end) {
     for (int64_t g = begin; g < end; g++) {
@@ -122,8 +123,8 @@ void random_integers(DType dtype, void* y, int64_t n, uint64_t seed, uint64_t of
   MT_SWITCH_ALL(dtype, integers(static_cast<scalar_t*>(y), n, seed, offset, low, range, wide))
 }
 
-void random_bernoulli(DType dtype, void* y, const float* p, int64_t p_step, int64_t n, uint64_t seed,
-                      uint64_t offset) {
+void random_bernoulli(DType dtype, void* y, const float* p, int64_t p_step, int64_t n,
+                      uint64_t seed, uint64_t offset) {
   MT_SWITCH_ALL(dtype, {
     auto* to = static_cast<scalar_t*>(y);
     parallel_for(ceil_div(n, kGroup), kGrain / 2 / kGroup, [&](int64_t begin, int64_t end) {
@@ -140,7 +141,8 @@ void random_bernoulli(DType dtype, void* y, const float* p, int64_t p_step, int6
   })
 }
 
-void random_poisson(DType dtype, void* y, const void* rate, int64_t n, uint64_t seed, uint64_t offset) {
+void random_poisson(DType dtype, void* y, const void* rate, int64_t n, uint64_t seed,
+                    uint64_t offset) {
   parallel_for(n, 1024, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       Stream s{seed, offset + uint64_t(i)};
@@ -165,8 +167,8 @@ void random_permutation(int64_t* y, int64_t n, uint64_t seed, uint64_t offset) {
   }
 }
 
-// With replacement: a search in the running sums. Without: an exponential race, whose k first arrivals
-// -log(u) / weight are distributed as k draws.
+// With replacement: a search in the running sums. Without: an exponential race, whose k first
+// arrivals -log(u) / weight are distributed as k draws.
 void random_multinomial(const double* weights, int64_t* y, int64_t rows, int64_t n, int64_t draws,
                         bool replacement, double* work, uint64_t seed, uint64_t offset) {
   for (int64_t r = 0; r < rows; r++) {

@@ -1,4 +1,5 @@
-// Ten rounds of Philox on 16 counters: two widening multiplications and four exclusive ors per round.
+// Ten rounds of Philox on 16 counters: two widening multiplications and four exclusive ors per
+// round.
 #include "kernels/random_words.h"
 
 #if defined(__x86_64__)
@@ -31,7 +32,9 @@ struct Lanes {
   static MT_INLINE reg load(const uint32_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const reg*>(p));
   }
-  static MT_INLINE void store(uint32_t* p, reg v) { _mm256_storeu_si256(reinterpret_cast<reg*>(p), v); }
+  static MT_INLINE void store(uint32_t* p, reg v) {
+    _mm256_storeu_si256(reinterpret_cast<reg*>(p), v);
+  }
   static MT_INLINE reg bxor(reg a, reg b) { return _mm256_xor_si256(a, b); }
   static MT_INLINE void multiply(reg a, reg m, reg* hi, reg* lo) {
     reg even = _mm256_mul_epu32(a, m), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), m);
@@ -46,7 +49,9 @@ struct Lanes {
   static MT_INLINE reg load(const uint32_t* p) {
     return _mm_loadu_si128(reinterpret_cast<const reg*>(p));
   }
-  static MT_INLINE void store(uint32_t* p, reg v) { _mm_storeu_si128(reinterpret_cast<reg*>(p), v); }
+  static MT_INLINE void store(uint32_t* p, reg v) {
+    _mm_storeu_si128(reinterpret_cast<reg*>(p), v);
+  }
   static MT_INLINE reg bxor(reg a, reg b) { return _mm_xor_si128(a, b); }
   static MT_INLINE void multiply(reg a, reg m, reg* hi, reg* lo) {
     reg even = _mm_mul_epu32(a, m), odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), m);

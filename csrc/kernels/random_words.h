@@ -1,5 +1,5 @@
-// 16 Philox counters at a time. See csrc/core/random.h for the scalar form, csrc/ops/random.h for which
-// word belongs to which element.
+// 16 Philox counters at a time. See csrc/core/random.h for the scalar form, csrc/ops/random.h for
+// which word belongs to which element.
 #pragma once
 #include "core/isa.h"
 #include "core/random.h"

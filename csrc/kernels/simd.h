@@ -18,22 +18,33 @@ constexpr int kBytes = 32;
 constexpr int kBytes = 16;
 #endif
 
-template <class T, int kSize = kBytes> struct VecType {
+template <class T, int kSize = kBytes>
+struct VecType {
   typedef T type __attribute__((vector_size(kSize), may_alias));
 };
-template <class T> using Vec = typename VecType<T>::type;
-template <class T> constexpr int kLanes = kBytes / int(sizeof(T));
+template <class T>
+using Vec = typename VecType<T>::type;
+template <class T>
+constexpr int kLanes = kBytes / int(sizeof(T));
 
-template <class T> MT_INLINE Vec<T> set(T x) { return x - Vec<T>{}; }
-template <class T> MT_INLINE Vec<T> load(const T* p) {
+template <class T>
+MT_INLINE Vec<T> set(T x) {
+  return x - Vec<T>{};
+}
+template <class T>
+MT_INLINE Vec<T> load(const T* p) {
   Vec<T> v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-template <class T> MT_INLINE void store(T* p, Vec<T> v) { __builtin_memcpy(p, &v, sizeof v); }
+template <class T>
+MT_INLINE void store(T* p, Vec<T> v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
 #if defined(__AVX2__) && !defined(__AVX512F__)
 // All ones in the lanes below n.
-template <class T> MT_INLINE auto lanes_below(int64_t n) {
+template <class T>
+MT_INLINE auto lanes_below(int64_t n) {
   if constexpr (sizeof(T) == 4) {
     typedef int32_t Mask __attribute__((vector_size(32)));
     return Mask{0, 1, 2, 3, 4, 5, 6, 7} < Mask{} + int32_t(n);
@@ -44,7 +55,8 @@ template <class T> MT_INLINE auto lanes_below(int64_t n) {
 }
 #endif
 // The first n < kLanes elements, the other lanes `fill`.
-template <class T> MT_INLINE Vec<T> load_n(const T* p, int64_t n, T fill) {
+template <class T>
+MT_INLINE Vec<T> load_n(const T* p, int64_t n, T fill) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(T) == 4) {
     return (Vec<T>)_mm512_mask_loadu_ps((__m512)set(fill), __mmask16((1u << n) - 1), p);
@@ -64,7 +76,8 @@ template <class T> MT_INLINE Vec<T> load_n(const T* p, int64_t n, T fill) {
   return v;
 #endif
 }
-template <class T> MT_INLINE void store_n(T* p, Vec<T> v, int64_t n) {
+template <class T>
+MT_INLINE void store_n(T* p, Vec<T> v, int64_t n) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(T) == 4) {
     _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), (__m512)v);
@@ -82,7 +95,10 @@ template <class T> MT_INLINE void store_n(T* p, Vec<T> v, int64_t n) {
 #endif
 }
 
-template <class T> MT_INLINE Vec<T> max(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
+template <class T>
+MT_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
+  return a > b ? a : b;
+}
 
 // Folds halves onto each other: a fixed order of summation for each width.
 template <class T, int kSize = kBytes, class F>
@@ -97,10 +113,12 @@ MT_INLINE T fold(typename VecType<T, kSize>::type v, const F& f) {
     return f(v[0], v[1]);
   }
 }
-template <class T> MT_INLINE T sum_lanes(Vec<T> v) {
+template <class T>
+MT_INLINE T sum_lanes(Vec<T> v) {
   return fold<T>(v, [](auto a, auto b) { return a + b; });
 }
-template <class T> MT_INLINE T max_lanes(Vec<T> v) {
+template <class T>
+MT_INLINE T max_lanes(Vec<T> v) {
   return fold<T>(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
@@ -165,25 +183,29 @@ MT_INLINE double sum(int64_t n, const F& f, const Tail& tail) {
 }
 
 // How a loop reads and writes: whole vectors, or the last `rest` lanes, the others zero.
-template <class T> struct Whole {
+template <class T>
+struct Whole {
   MT_INLINE Vec<T> get(const T* p) const { return load(p); }
   MT_INLINE void put(T* p, Vec<T> v) const { store(p, v); }
 };
-template <class T> struct Part {
+template <class T>
+struct Part {
   int64_t rest;
   MT_INLINE Vec<T> get(const T* p) const { return load_n(p, rest, T(0)); }
   MT_INLINE void put(T* p, Vec<T> v) const { store_n(p, v, rest); }
 };
 
 // body(i, io) for every vector of [0, n), where io is Whole or Part.
-template <class T, class Body> MT_INLINE void for_vectors(int64_t n, const Body& body) {
+template <class T, class Body>
+MT_INLINE void for_vectors(int64_t n, const Body& body) {
   constexpr int L = kLanes<T>;
   int64_t i = 0;
   for (; i + L <= n; i += L) body(i, Whole<T>{});
   if (i < n) body(i, Part<T>{n - i});
 }
 // The sum of body(i, io), invalid lanes zero.
-template <class T, class Body> MT_INLINE double sum_vectors(int64_t n, const Body& body) {
+template <class T, class Body>
+MT_INLINE double sum_vectors(int64_t n, const Body& body) {
   return sum<T>(
       n, [&](int64_t i) { return body(i, Whole<T>{}); },
       [&](int64_t i, int64_t rest) { return body(i, Part<T>{rest}); });

@@ -36,9 +36,17 @@ struct Element<uint64_t> {
   static MT_INLINE int64_t index(type e) { return int64_t(e.index); }
 };
 
-template <class S>
+// int64 elements of one row that span less than 2^32, as 32-bit distances from the smallest.
+struct NarrowKeys {
+  using Key = uint32_t;
+  int64_t low;
+  MT_INLINE Key of(int64_t v) const { return Key(uint64_t(v) - uint64_t(low)); }
+  MT_INLINE int64_t value(Key k) const { return int64_t(uint64_t(low) + k); }
+  static MT_INLINE bool is_negative_zero(int64_t) { return false; }
+};
+
+template <class S, class K = Keys<S>>
 struct RowSort {
-  using K = Keys<S>;
   using Key = typename K::Key;
   using El = Element<Key>;
   using E = typename El::type;
@@ -49,8 +57,9 @@ struct RowSort {
   int64_t* indices;
   int64_t n;
   Key flip;  // all ones for a descending order
+  K keys = {};
 
-  MT_INLINE E element(int64_t i) const { return El::make(K::of(x[i]) ^ flip, i); }
+  MT_INLINE E element(int64_t i) const { return El::make(keys.of(x[i]) ^ flip, i); }
   static MT_INLINE int digit(E e, int pass) { return int(El::key(e) >> (8 * pass)) & 255; }
 
   // Whether a key cannot give its element back.
@@ -64,20 +73,40 @@ struct RowSort {
     for (int64_t i = begin; i < end; i++) indices[i] = El::index(sorted[i]);
     if (!values) return;
     if (by_key)
-      for (int64_t i = begin; i < end; i++) values[i] = K::value(El::key(sorted[i]) ^ flip);
+      for (int64_t i = begin; i < end; i++) values[i] = keys.value(El::key(sorted[i]) ^ flip);
     else
       for (int64_t i = begin; i < end; i++) values[i] = x[indices[i]];
   }
 
-  void by_insertion(E* a) const {
+  // Each element's place is the number of elements before it: n^2 comparisons without a branch.
+  void by_rank(uint64_t* a, uint64_t* sorted) const {
+    const int64_t padded = (n + 15) / 16 * 16;
+    for (int64_t i = 0; i < n; i++) a[i] = element(i);
+    for (int64_t i = n; i < padded; i++) a[i] = ~0ull;
     for (int64_t i = 0; i < n; i++) {
-      const E e = element(i);
-      const Key key = El::key(e);
+      const uint64_t e = a[i];
+      uint64_t before = 0;
+      for (int64_t j = 0; j < padded; j += 16)
+        for (int64_t k = 0; k < 16; k++) before += a[j + k] < e;
+      sorted[before] = e;
+    }
+    write(sorted, 0, n, false);
+  }
+
+  void by_insertion(Pair* a) const {
+    for (int64_t i = 0; i < n; i++) {
+      const Pair e = element(i);
       int64_t j = i;
-      for (; j > 0 && El::key(a[j - 1]) > key; j--) a[j] = a[j - 1];
+      for (; j > 0 && a[j - 1].key > e.key; j--) a[j] = a[j - 1];
       a[j] = e;
     }
     write(a, 0, n, false);
+  }
+
+  void in_one_piece(E* a, E* b) const {
+    if (n > kShortRow) return by_radix(a, b);
+    if constexpr (sizeof(E) == 8) by_rank(a, b);
+    else by_insertion(a);
   }
 
   void by_radix(E* from, E* to) const {
@@ -170,30 +199,54 @@ struct RowSort {
   }
 };
 
+template <class T>
+struct ElementOf;
+template <class S, class K>
+struct ElementOf<const RowSort<S, K>&> {
+  using type = typename RowSort<S, K>::E;
+};
+template <class T>
+using SorterElement = typename ElementOf<T>::type;
+
+// f(sorter) for one row; int64 rows of a narrow range get the narrow keys.
+template <class S, class F>
+MT_INLINE void with_row(bool descending, const void* x, void* values, int64_t* indices, int64_t n,
+                        int64_t r, const F& f) {
+  const S* from = static_cast<const S*>(x) + r * n;
+  S* to = values ? static_cast<S*>(values) + r * n : nullptr;
+  if constexpr (__is_same(S, int64_t)) {
+    int64_t low = from[0], high = from[0];
+    for (int64_t i = 0; i < n; i++) low = from[i] < low ? from[i] : low;
+    for (int64_t i = 0; i < n; i++) high = from[i] > high ? from[i] : high;
+    if (uint64_t(high) - uint64_t(low) < 1ull << 32) {
+      f(RowSort<S, NarrowKeys>{from, to, indices + r * n, n, descending ? ~0u : 0u, {low}});
+      return;
+    }
+  }
+  using Key = typename Keys<S>::Key;
+  f(RowSort<S>{from, to, indices + r * n, n, descending ? ~Key(0) : Key(0)});
+}
+
 template <class S>
 void sort_typed(bool descending, const void* x, void* values, int64_t* indices, int64_t rows,
                 int64_t n, void* work) {
-  using Key = typename Keys<S>::Key;
-  using E = typename Element<Key>::type;
-  auto row = [&](int64_t r) {
-    return RowSort<S>{static_cast<const S*>(x) + r * n,
-                      values ? static_cast<S*>(values) + r * n : nullptr, indices + r * n, n,
-                      descending ? ~Key(0) : Key(0)};
-  };
+  using E = typename Element<typename Keys<S>::Key>::type;
   if (n > kSortInPlace) {
-    E* a = static_cast<E*>(work);
-    for (int64_t r = 0; r < rows; r++) {
-      if (n > kChunk) row(r).in_chunks(a, a + n);
-      else row(r).by_radix(a, a + n);
-    }
+    for (int64_t r = 0; r < rows; r++)
+      with_row<S>(descending, x, values, indices, n, r, [&](const auto& sorter) {
+        auto* a = static_cast<SorterElement<decltype(sorter)>*>(work);
+        if (n > kChunk) sorter.in_chunks(a, a + n);
+        else sorter.by_radix(a, a + n);
+      });
     return;
   }
   parallel_for(rows, ceil_div(kGrain / 8, n + 16), [&](int64_t begin, int64_t end) {
     E a[kSortInPlace], b[kSortInPlace];
-    for (int64_t r = begin; r < end; r++) {
-      if (n <= kShortRow) row(r).by_insertion(a);
-      else row(r).by_radix(a, b);
-    }
+    for (int64_t r = begin; r < end; r++)
+      with_row<S>(descending, x, values, indices, n, r, [&](const auto& sorter) {
+        using Used = SorterElement<decltype(sorter)>;
+        sorter.in_one_piece(reinterpret_cast<Used*>(a), reinterpret_cast<Used*>(b));
+      });
   });
 }
 

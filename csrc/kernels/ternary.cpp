@@ -7,7 +7,8 @@
 namespace mt::cpu::MT_ISA {
 
 namespace fn {
-template <class T> MT_INLINE T clamp_nan(T x, T lo, T hi) {
+template <class T>
+MT_INLINE T clamp_nan(T x, T lo, T hi) {
   T y = x < lo || lo != lo ? lo : x;
   y = y > hi || hi != hi ? hi : y;
   return x != x ? x : y;
@@ -16,17 +17,18 @@ template <class T> MT_INLINE T clamp_nan(T x, T lo, T hi) {
 
 namespace {
 
-#define MT_CASE_LOOP_(name, formula)                                                  \
-  case TernaryOp::name:                                                               \
-    return [](char* const* data, int64_t n, const void* params) {                     \
-      const T value = static_cast<const Number*>(params)->as<T>();                    \
-      map3<T>(data, n, [value](T x, T y, T w) -> T {                                  \
-        (void)value;                                                                  \
-        return formula;                                                               \
-      });                                                                             \
+#define MT_CASE_LOOP_(name, formula)                               \
+  case TernaryOp::name:                                            \
+    return [](char* const* data, int64_t n, const void* params) {  \
+      const T value = static_cast<const Number*>(params)->as<T>(); \
+      map3<T>(data, n, [value](T x, T y, T w) -> T {               \
+        (void)value;                                               \
+        return formula;                                            \
+      });                                                          \
     };
 
-template <class T> Loop float_loop(TernaryOp op) {
+template <class T>
+Loop float_loop(TernaryOp op) {
   switch (op) {
     MT_TERNARY_NUMERIC_OPS(MT_CASE_LOOP_)
     MT_TERNARY_FLOAT_OPS(MT_CASE_LOOP_)
@@ -38,11 +40,13 @@ Loop int_loop(TernaryOp op) {
   using T = int64_t;
   switch (op) {
     MT_TERNARY_NUMERIC_OPS(MT_CASE_LOOP_)
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
-template <class T> void where_loop(char* const* data, int64_t n, const void*) {
+template <class T>
+void where_loop(char* const* data, int64_t n, const void*) {
   T* z = reinterpret_cast<T*>(data[0]);
   const uint8_t* c = reinterpret_cast<const uint8_t*>(data[1]);
   const T* x = reinterpret_cast<const T*>(data[2]);

@@ -1,5 +1,6 @@
 // Patches of an image as the columns of a matrix (im2col), and the transpose of that (col2im).
-// Moves batch * c * taps * q elements; every row of the matrix is a shifted image, so runs are long.
+// Moves batch * c * taps * q elements; every row of the matrix is a shifted image, so runs are
+// long.
 #include "ops/unfold.h"
 
 #include "kernels/conv_patch.h"
@@ -69,7 +70,8 @@ void fold(const ConvParams& p, const T* columns, T* x) {
 }  // namespace
 
 void unfold_forward(DType dtype, const ConvParams& p, const void* x, void* columns) {
-  MT_SWITCH_FLOAT(dtype, unfold(p, static_cast<const scalar_t*>(x), static_cast<scalar_t*>(columns)))
+  MT_SWITCH_FLOAT(dtype,
+                  unfold(p, static_cast<const scalar_t*>(x), static_cast<scalar_t*>(columns)))
 }
 
 void fold_forward(DType dtype, const ConvParams& p, const void* columns, void* x) {

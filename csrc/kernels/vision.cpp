@@ -1,7 +1,8 @@
 // Grid sampling: y[c, q] = sum over the taps near grid[q] of weight * x[c, tap].
-// A place in [-1, 1] becomes a coordinate, is brought inside (border, reflection), and has 1, 2 or 4
-// taps per dim with weights; taps outside of the image read as zero. Backward sends weight * dy to
-// the taps, and the slopes of the weights times dy * x to the grid. The work is split over images.
+// A place in [-1, 1] becomes a coordinate, is brought inside (border, reflection), and has 1, 2 or
+// 4 taps per dim with weights; taps outside of the image read as zero. Backward sends weight * dy
+// to the taps, and the slopes of the weights times dy * x to the grid. The work is split over
+// images.
 #include "ops/vision.h"
 
 #include <cmath>
@@ -81,8 +82,8 @@ Taps<T> taps_of(const GridParams& p, T place, int64_t size) {
     for (int k = 0; k < 4; k++) {
       const T v = x[k];
       const bool far = k == 0 || k == 3;
-      t.w[k] = far ? ((a * v - 5 * a) * v + 8 * a) * v - 4 * a
-                   : ((a + 2) * v - (a + 3)) * v * v + 1;
+      t.w[k] =
+          far ? ((a * v - 5 * a) * v + 8 * a) * v - 4 * a : ((a + 2) * v - (a + 3)) * v * v + 1;
       const T slope = far ? (3 * a * v - 10 * a) * v + 8 * a : (3 * (a + 2) * v - 2 * (a + 3)) * v;
       t.dw[k] = slope * sign[k] * c.slope;
       // Every tap is brought inside by itself.

@@ -29,7 +29,8 @@ Tensor backward(ActivationOp op, const Tensor& dy, const Tensor& x, ActivationNu
   return dx;
 }
 
-template <ActivationOp op> struct Named {
+template <ActivationOp op>
+struct Named {
   static inline const char* name = "";
   static Tensor run(const Tensor& x, double a, double b) { return forward(op, name, x, {a, b}); }
   static void run_(const Tensor& x, double a, double b) { forward_(op, name, x, {a, b}); }
@@ -41,8 +42,8 @@ template <ActivationOp op> struct Named {
 // w broadcasts against x.
 Tensor prelu(const Tensor& x, const Tensor& w) {
   check_floating(x, "prelu", "input");
-  MT_CHECK(x.dtype() == w.dtype(), "prelu(): Type promoting not supported. Got ", x.dtype(), " and ",
-           w.dtype());
+  MT_CHECK(x.dtype() == w.dtype(), "prelu(): Type promoting not supported. Got ", x.dtype(),
+           " and ", w.dtype());
   Tensor y = empty_like_layout(x, x.dtype());
   MT_DISPATCH_CPU(x.device(), x.numel(), prelu_forward, compute_dtype(x.dtype()),
                   {{y.dtype(), x.dtype(), w.dtype()}}, make_iter(x.sizes(), {&y, &x, &w}));
@@ -69,10 +70,10 @@ Tensor glu(const Tensor& x, int64_t dim) {
 }  // namespace
 
 MT_BIND(activation) {
-#define MT_DEF_(op, ...)                                            \
-  Named<ActivationOp::op>::name = #op;                              \
-  def_op<&Named<ActivationOp::op>::run>(m, #op);                    \
-  def_plain<&Named<ActivationOp::op>::run_>(m, #op "_");            \
+#define MT_DEF_(op, ...)                                 \
+  Named<ActivationOp::op>::name = #op;                   \
+  def_op<&Named<ActivationOp::op>::run>(m, #op);         \
+  def_plain<&Named<ActivationOp::op>::run_>(m, #op "_"); \
   def_raw<&Named<ActivationOp::op>::run_backward>(m, #op "_backward");
   MT_ACTIVATION_OPS(MT_DEF_)
   def_op<&prelu>(m, "prelu");

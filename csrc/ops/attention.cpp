@@ -34,9 +34,10 @@ HeadStrides strides_of(const Tensor& x) { return {x.stride(0), x.stride(1), x.st
 // do after view(b, t, h, d).transpose(1, 2).
 Tensor shaped_like(const Tensor& x, int64_t rows, int64_t columns) {
   const int64_t b = x.size(0), h = x.size(1);
-  if (x.stride(1) >= x.stride(2) || h == 1) return empty({b, h, rows, columns}, x.dtype(), x.device());
-  return empty_strided({b, h, rows, columns}, {rows * h * columns, columns, h * columns, 1}, x.dtype(),
-                       x.device());
+  if (x.stride(1) >= x.stride(2) || h == 1)
+    return empty({b, h, rows, columns}, x.dtype(), x.device());
+  return empty_strided({b, h, rows, columns}, {rows * h * columns, columns, h * columns, 1},
+                       x.dtype(), x.device());
 }
 
 struct Prepared {
@@ -55,9 +56,11 @@ struct Prepared {
       return concat("query ", query.sizes(), ", key ", key.sizes(), ", value ", value.sizes());
     };
     MT_CHECK(query.dim() >= 2 && key.dim() >= 2 && value.dim() >= 2, kName,
-             "(): Expected query, key, and value to all be at least 2 dimensional, but got ", shapes());
+             "(): Expected query, key, and value to all be at least 2 dimensional, but got ",
+             shapes());
     MT_CHECK(query.size(-1) == key.size(-1) && key.size(-2) == value.size(-2), kName,
-             "(): Expected query [..., L, E], key [..., S, E] and value [..., S, Ev], but got ", shapes());
+             "(): Expected query [..., L, E], key [..., S, E] and value [..., S, Ev], but got ",
+             shapes());
     auto leading = [](const Tensor& x) { return Dims(x->sizes, x.dim() - 2); };
     const DType dtype = query.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
     Dims q_lead = leading(query), kv_lead = broadcast_shapes(leading(key), leading(value), kName);
@@ -65,8 +68,10 @@ struct Prepared {
     if (gqa) {
       MT_CHECK(q_lead.n >= 1 && kv_lead.n == q_lead.n && kv_lead[kv_lead.n - 1] > 0 &&
                    q_lead[q_lead.n - 1] % kv_lead[kv_lead.n - 1] == 0,
-               kName, "(): enable_gqa needs a number of query heads that is a multiple of that of "
-               "key and value, but got ", shapes());
+               kName,
+               "(): enable_gqa needs a number of query heads that is a multiple of that of "
+               "key and value, but got ",
+               shapes());
       group = q_lead[q_lead.n - 1] / kv_lead[kv_lead.n - 1];
       q_lead[q_lead.n - 1] = kv_lead[kv_lead.n - 1];
     }
@@ -105,7 +110,8 @@ struct Prepared {
   void set_mask(const Tensor& m, DType dtype) {
     MT_CHECK(m.dtype() == DType::Bool || m.dtype() == dtype || m.dtype() == DType::Float32, kName,
              "(): Expected attn_mask dtype to be bool or float or to match query dtype, but got "
-             "attn_mask.dtype: ", m.dtype(), " and query.dtype: ", dtype, " instead.");
+             "attn_mask.dtype: ",
+             m.dtype(), " and query.dtype: ", dtype, " instead.");
     Dims sizes = lead;
     sizes.push(args.queries);
     sizes.push(args.keys);
@@ -134,9 +140,9 @@ struct Prepared {
   }
 };
 
-std::tuple<Tensor, Hidden<Tensor>> forward(const Tensor& query, const Tensor& key, const Tensor& value,
-                                           const std::optional<Tensor>& mask, bool causal, double scale,
-                                           bool gqa) {
+std::tuple<Tensor, Hidden<Tensor>> forward(const Tensor& query, const Tensor& key,
+                                           const Tensor& value, const std::optional<Tensor>& mask,
+                                           bool causal, double scale, bool gqa) {
   Prepared p(query, key, value, mask, causal, scale, gqa);
   Tensor out = shaped_like(p.q, p.args.queries, p.args.value_width);
   Tensor lse = empty({p.args.batch, p.args.heads, p.args.queries}, p.args.dtype, p.q.device());
@@ -145,8 +151,9 @@ std::tuple<Tensor, Hidden<Tensor>> forward(const Tensor& query, const Tensor& ke
   return {p.restore(out, 1, query.dtype()), Hidden<Tensor>{lse}};
 }
 
-std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dout, const Tensor& out, const Tensor& lse,
-                                            const Tensor& query, const Tensor& key, const Tensor& value,
+std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dout, const Tensor& out,
+                                            const Tensor& lse, const Tensor& query,
+                                            const Tensor& key, const Tensor& value,
                                             const std::optional<Tensor>& mask, bool causal,
                                             double scale, bool gqa) {
   Prepared p(query, key, value, mask, causal, scale, gqa);
@@ -158,9 +165,9 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dout, const Tensor& ou
   Tensor dq = shaped_like(p.q, p.args.queries, p.args.width);
   Tensor dk = shaped_like(p.k, p.args.keys, p.args.width);
   Tensor dv = shaped_like(p.v, p.args.keys, p.args.value_width);
-  MT_DISPATCH_CPU(p.q.device(), p.work(), attention_backward, p.args, o.data(), strides_of(o), lse.data(),
-                  g.data(), strides_of(g), dq.data(), strides_of(dq), dk.data(), strides_of(dk),
-                  dv.data(), strides_of(dv));
+  MT_DISPATCH_CPU(p.q.device(), p.work(), attention_backward, p.args, o.data(), strides_of(o),
+                  lse.data(), g.data(), strides_of(g), dq.data(), strides_of(dq), dk.data(),
+                  strides_of(dk), dv.data(), strides_of(dv));
   const int64_t group = p.args.heads / p.args.kv_heads;
   return {p.restore(dq, 1, query.dtype()), p.restore(dk, group, key.dtype()),
           p.restore(dv, group, value.dtype())};

@@ -19,15 +19,16 @@ Result train(const Tensor& input, const std::optional<Tensor>& weight,
              const std::optional<Tensor>& running_var, double momentum, double eps) {
   const char* op = "batch_norm";
   ChannelInput in(op, input, weight, bias);
-  Tensor y = empty_like(in.x), mean = empty({in.c}, in.dtype, in.x.device()), rstd = empty_like(mean);
+  Tensor y = empty_like(in.x), mean = empty({in.c}, in.dtype, in.x.device()),
+         rstd = empty_like(mean);
   // The kernel moves the statistics in the compute type; they are written back where that is
   // another tensor.
   Tensor m, v;
   if (running_mean) m = in.channel(op, "running_mean", *running_mean);
   if (running_var) v = in.channel(op, "running_var", *running_var);
   const bool move = in.x.numel() > 0;
-  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_train, args_of(in, eps), momentum, y.data(),
-                  mean.data(), rstd.data(), m && move ? m.data() : nullptr,
+  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_train, args_of(in, eps), momentum,
+                  y.data(), mean.data(), rstd.data(), m && move ? m.data() : nullptr,
                   v && move ? v.data() : nullptr);
   auto write_back = [&](const std::optional<Tensor>& running, const Tensor& moved) {
     if (!running || !move) return;
@@ -40,9 +41,9 @@ Result train(const Tensor& input, const std::optional<Tensor>& weight,
 }
 
 // mean and rstd are copies: the running statistics may move before the backward.
-Result eval(const Tensor& input, const std::optional<Tensor>& weight, const std::optional<Tensor>& bias,
-            const std::optional<Tensor>& running_mean, const std::optional<Tensor>& running_var,
-            double eps, bool keep) {
+Result eval(const Tensor& input, const std::optional<Tensor>& weight,
+            const std::optional<Tensor>& bias, const std::optional<Tensor>& running_mean,
+            const std::optional<Tensor>& running_var, double eps, bool keep) {
   const char* op = "batch_norm";
   MT_CHECK(running_mean && running_var, op,
            "(): Expected running_mean and running_var to be defined when training=False");
@@ -50,14 +51,15 @@ Result eval(const Tensor& input, const std::optional<Tensor>& weight, const std:
   Tensor m = in.channel(op, "running_mean", *running_mean);
   Tensor v = in.channel(op, "running_var", *running_var);
   Tensor y = empty_like(in.x), mean, rstd;
-  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_eval, args_of(in, eps), m.data(), v.data(),
-                  y.data());
+  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_eval, args_of(in, eps), m.data(),
+                  v.data(), y.data());
   if (keep) {
     mean = empty_like(m);
     copy_into(mean, m);
     rstd = empty_like(v);
     for (int64_t c = 0; c < in.c; c++) {
-      if (in.dtype == DType::Float64) rstd.data<double>()[c] = 1 / std::sqrt(v.data<double>()[c] + eps);
+      if (in.dtype == DType::Float64)
+        rstd.data<double>()[c] = 1 / std::sqrt(v.data<double>()[c] + eps);
       else rstd.data<float>()[c] = float(1 / std::sqrt(double(v.data<float>()[c]) + eps));
     }
   }
@@ -74,8 +76,8 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dy, const Tensor& inpu
     dw = empty_like(mean);
     db = empty_like(mean);
   }
-  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_backward, args_of(in, 0), training, g.data(),
-                  mean.data(), rstd.data(), dx.data(), params ? dw.data() : nullptr,
+  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_backward, args_of(in, 0), training,
+                  g.data(), mean.data(), rstd.data(), dx.data(), params ? dw.data() : nullptr,
                   params ? db.data() : nullptr);
   return {to_dtype(dx, input.dtype()), dw, db};
 }

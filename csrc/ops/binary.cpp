@@ -15,17 +15,36 @@ union Value {
   int64_t i;
 };
 
-Value value_of(const Scalar& s, DType compute) {
+// An integer as a smaller dtype would hold it.
+int64_t wrapped(int64_t v, DType dtype) {
+  switch (dtype) {
+    case DType::Bool:
+      return v != 0;
+    case DType::UInt8:
+      return uint8_t(v);
+    case DType::Int8:
+      return int8_t(v);
+    case DType::Int16:
+      return int16_t(v);
+    case DType::Int32:
+      return int32_t(v);
+    default:
+      return v;
+  }
+}
+
+Value value_of(const Scalar& s, DType dtype) {
   Value v;
-  if (compute == DType::Float32) v.f = float(s.d);
-  else if (compute == DType::Float64) v.d = s.d;
-  else v.i = s.kind == Scalar::Float ? int64_t(s.d) : s.i;
+  if (dtype == DType::Float64) v.d = s.d;
+  else if (is_floating(dtype)) v.f = float(s.d);
+  else v.i = wrapped(s.kind == Scalar::Float ? int64_t(s.d) : s.i, dtype);
   return v;
 }
 
 // The operands x and y of a kernel that computes in `compute`; the kernel converts them.
 struct Pair {
   const Tensor *x, *y;  // null where the operand is a number
+  Tensor x_narrowed, y_narrowed;
   Value x_value, y_value;
   DType compute;
   Dims shape;
@@ -34,8 +53,10 @@ struct Pair {
   Pair(const Operand& a, const Operand& b, DType dtype, const char* name)
       : x(a.tensor), y(b.tensor), compute(compute_dtype(dtype)) {
     MT_CHECK_TYPE(x || y, name, "(): expected at least one Tensor, got two numbers");
-    if (!x) x_value = value_of(a.scalar, compute);
-    if (!y) y_value = value_of(b.scalar, compute);
+    if (!x) x_value = value_of(a.scalar, dtype);
+    if (!y) y_value = value_of(b.scalar, dtype);
+    narrow(x, x_narrowed, dtype);
+    narrow(y, y_narrowed, dtype);
     if (x && y) {
       check_same_device(*x, *y, name);
       shape = x->same_shape(*y) ? x->sizes() : broadcast_shapes(x->sizes(), y->sizes(), name);
@@ -43,6 +64,13 @@ struct Pair {
       shape = x ? x->sizes() : y->sizes();
     }
     device = x ? x->device() : y->device();
+  }
+
+  // A 0-dim integer wraps to the smaller dtype that the other operand decides.
+  static void narrow(const Tensor*& t, Tensor& narrowed, DType dtype) {
+    if (MT_LIKELY(!t || t->dim() || t->dtype() == dtype || is_floating(dtype))) return;
+    narrowed = to_dtype(*t, dtype);
+    t = &narrowed;
   }
 
   // The result, in the order of dims of an operand that is not in row-major order.
@@ -89,32 +117,48 @@ bool is_bool(const Operand& a) {
 // PyTorch's rule of which operands may be numbers.
 void check_tensors(BinaryOp op, const Operand& a, const Operand& b, const char* name) {
   switch (op) {
-    case BinaryOp::maximum: case BinaryOp::minimum: case BinaryOp::fmax: case BinaryOp::fmin:
-    case BinaryOp::heaviside: case BinaryOp::atan2: case BinaryOp::hypot: case BinaryOp::nextafter:
-    case BinaryOp::logaddexp: case BinaryOp::logaddexp2: case BinaryOp::gcd: case BinaryOp::lcm:
-      MT_CHECK_TYPE(b.tensor, name, "(): argument 'other' (position 2) must be Tensor, not a number");
+    case BinaryOp::maximum:
+    case BinaryOp::minimum:
+    case BinaryOp::fmax:
+    case BinaryOp::fmin:
+    case BinaryOp::heaviside:
+    case BinaryOp::atan2:
+    case BinaryOp::hypot:
+    case BinaryOp::nextafter:
+    case BinaryOp::logaddexp:
+    case BinaryOp::logaddexp2:
+    case BinaryOp::gcd:
+    case BinaryOp::lcm:
+      MT_CHECK_TYPE(b.tensor, name,
+                    "(): argument 'other' (position 2) must be Tensor, not a number");
       [[fallthrough]];
-    case BinaryOp::fmod: case BinaryOp::copysign:
-      MT_CHECK_TYPE(a.tensor, name, "(): argument 'input' (position 1) must be Tensor, not a number");
+    case BinaryOp::fmod:
+    case BinaryOp::copysign:
+      MT_CHECK_TYPE(a.tensor, name,
+                    "(): argument 'input' (position 1) must be Tensor, not a number");
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
-DType compute_type(BinaryOp op, Domain domain, const Operand& a, const Operand& b, const char* name) {
+DType compute_type(BinaryOp op, Domain domain, const Operand& a, const Operand& b,
+                   const char* name) {
   DType dtype = result_type(a, b);
   if (domain == Domain::Float) dtype = to_floating(dtype);
   if (domain == Domain::Bits || domain == Domain::Int)
-    MT_CHECK_KIND(ErrorKind::NotImplemented, !is_floating(dtype), name, "(): not defined for ", dtype,
-                  " tensors, expected integers", domain == Domain::Bits ? " or bool" : "");
+    MT_CHECK_KIND(ErrorKind::NotImplemented, !is_floating(dtype), name, "(): not defined for ",
+                  dtype, " tensors, expected integers", domain == Domain::Bits ? " or bool" : "");
   if (op == BinaryOp::sub)
-    MT_CHECK(!is_bool(a) && !is_bool(b),
-             "sub(): Subtraction, the `-` operator, with a bool tensor is not supported. Use the `^` or "
-             "`logical_xor()` operator, or `~` to invert a mask.");
+    MT_CHECK(
+        !is_bool(a) && !is_bool(b),
+        "sub(): Subtraction, the `-` operator, with a bool tensor is not supported. Use the `^` or "
+        "`logical_xor()` operator, or `~` to invert a mask.");
   if (dtype == DType::Bool) {
     bool allowed = domain == Domain::Bits || op == BinaryOp::add || op == BinaryOp::add_scaled ||
                    op == BinaryOp::mul || op == BinaryOp::maximum || op == BinaryOp::minimum ||
-                   op == BinaryOp::fmax || op == BinaryOp::fmin || op == BinaryOp::pow;
+                   op == BinaryOp::fmax || op == BinaryOp::fmin ||
+                   (op == BinaryOp::pow && !(a.tensor && b.tensor));
     MT_CHECK_KIND(ErrorKind::NotImplemented, allowed, name, "(): not defined for bool tensors");
   }
   bool divides = op == BinaryOp::floor_divide || op == BinaryOp::trunc_divide ||
@@ -161,7 +205,8 @@ void forward_(BinaryOp op, Domain domain, const char* name, const Tensor& z, con
     copy_into(z, forward(op, domain, name, a, b, alpha));
   } else {
     Pair p(a, b, dtype, name);
-    MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z), alpha);
+    MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z),
+                    alpha);
   }
   z.bump_version();
 }
@@ -169,7 +214,8 @@ void forward_(BinaryOp op, Domain domain, const char* name, const Tensor& z, con
 Tensor compare(CompareOp op, const char* name, const Operand& a, const Operand& b) {
   DType dtype = result_type(a, b);
   bool logical = op >= CompareOp::logical_and;
-  if (!logical && a.tensor && !b.tensor && !is_floating(a.tensor->dtype()) && b.scalar.kind == Scalar::Float)
+  if (!logical && a.tensor && !b.tensor && !is_floating(a.tensor->dtype()) &&
+      b.scalar.kind == Scalar::Float)
     dtype = DType::Float32;
   if (logical && a.tensor && b.tensor) {
     if (a.tensor->dtype() == DType::Bool && b.tensor->dtype() == DType::Bool) {
@@ -187,7 +233,8 @@ Tensor compare(CompareOp op, const char* name, const Operand& a, const Operand& 
   return z;
 }
 
-template <BinaryOp op, Domain domain> struct Named {
+template <BinaryOp op, Domain domain>
+struct Named {
   static inline const char* name = "";
   static Tensor run(const Operand& a, const Operand& b) {
     check_tensors(op, a, b, name);
@@ -195,7 +242,8 @@ template <BinaryOp op, Domain domain> struct Named {
   }
   static void run_(const Tensor& z, const Operand& b) { forward_(op, domain, name, z, b, {}); }
 };
-template <CompareOp op> struct NamedCompare {
+template <CompareOp op>
+struct NamedCompare {
   static inline const char* name = "";
   static Tensor run(const Tensor& a, const Operand& b) {
     MT_CHECK_TYPE(b.tensor || op < CompareOp::logical_and, name,
@@ -213,13 +261,15 @@ template <CompareOp op> struct NamedCompare {
 
 // x + alpha * y, as add and sub take it.
 Tensor add_scaled(const Operand& a, const Operand& b, const Scalar& alpha) {
-  MT_CHECK(alpha.kind != Scalar::Float || is_floating(result_type(a, b)),
-           "add(): For integral input tensors, argument alpha must not be a floating point number.");
+  MT_CHECK(
+      alpha.kind != Scalar::Float || is_floating(result_type(a, b)),
+      "add(): For integral input tensors, argument alpha must not be a floating point number.");
   return forward(BinaryOp::add_scaled, Domain::Numeric, "add", a, b, {alpha.d, alpha.i});
 }
 void add_scaled_(const Tensor& z, const Operand& b, const Scalar& alpha) {
-  MT_CHECK(alpha.kind != Scalar::Float || is_floating(result_type({&z, {}}, b)),
-           "add_(): For integral input tensors, argument alpha must not be a floating point number.");
+  MT_CHECK(
+      alpha.kind != Scalar::Float || is_floating(result_type({&z, {}}, b)),
+      "add_(): For integral input tensors, argument alpha must not be a floating point number.");
   forward_(BinaryOp::add_scaled, Domain::Numeric, "add", z, b, {alpha.d, alpha.i});
 }
 
@@ -237,17 +287,17 @@ DType promote_types(DType a, DType b) { return promote(a, b); }
 }  // namespace
 
 MT_BIND(binary) {
-#define MT_DEF_(op, domain)                                            \
-  Named<BinaryOp::op, Domain::domain>::name = #op;                     \
-  def_op<&Named<BinaryOp::op, Domain::domain>::run>(m, #op);           \
+#define MT_DEF_(op, domain)                                  \
+  Named<BinaryOp::op, Domain::domain>::name = #op;           \
+  def_op<&Named<BinaryOp::op, Domain::domain>::run>(m, #op); \
   def_plain<&Named<BinaryOp::op, Domain::domain>::run_>(m, #op "_");
 #define MT_DEF_NUMERIC_(op, ...) MT_DEF_(op, Numeric)
 #define MT_DEF_FLOAT_(op, ...) MT_DEF_(op, Float)
 #define MT_DEF_BITS_(op, ...) MT_DEF_(op, Bits)
 #define MT_DEF_INT_(op, ...) MT_DEF_(op, Int)
-#define MT_DEF_COMPARE_(op, ...)                          \
-  NamedCompare<CompareOp::op>::name = #op;                \
-  def_plain<&NamedCompare<CompareOp::op>::run>(m, #op);   \
+#define MT_DEF_COMPARE_(op, ...)                        \
+  NamedCompare<CompareOp::op>::name = #op;              \
+  def_plain<&NamedCompare<CompareOp::op>::run>(m, #op); \
   def_plain<&NamedCompare<CompareOp::op>::run_>(m, #op "_");
   MT_BINARY_NUMERIC_OPS(MT_DEF_NUMERIC_)
   MT_BINARY_NUMERIC_PLAIN_OPS(MT_DEF_NUMERIC_)

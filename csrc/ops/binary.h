@@ -8,42 +8,41 @@
 #include "ops/elementwise.h"
 
 // Vectorised, any numeric dtype.
-#define MT_BINARY_NUMERIC_OPS(X)                                               \
-  X(add, T(x + y))                                                             \
-  X(sub, T(x - y))                                                             \
-  X(add_scaled, T(x + alpha * y))                                              \
-  X(mul, T(x* y))                                                              \
-  X(maximum, x != x || x > y ? x : y)                                          \
-  X(minimum, x != x || x < y ? x : y)                                          \
-  X(fmax, y != y || x > y ? x : y)                                             \
-  X(fmin, y != y || x < y ? x : y)                                             \
-  X(heaviside, x == T(0) ? y : x < T(0) ? T(0) : x == x ? T(1) : x)
+#define MT_BINARY_NUMERIC_OPS(X)      \
+  X(add, T(x + y))                    \
+  X(sub, T(x - y))                    \
+  X(add_scaled, T(x + alpha * y))     \
+  X(mul, T(x* y))                     \
+  X(maximum, x != x || x > y ? x : y) \
+  X(minimum, x != x || x < y ? x : y) \
+  X(fmax, y != y || x > y ? x : y)    \
+  X(fmin, y != y || x < y ? x : y)    \
+  X(heaviside, x == T(0) ? y : x > T(0) ? T(1) : T(0))
 
 // One element at a time, any numeric dtype.
-#define MT_BINARY_NUMERIC_PLAIN_OPS(X)                                         \
-  X(floor_divide, fn::floor_divide(x, y))                                      \
-  X(trunc_divide, fn::trunc_divide(x, y))                                      \
-  X(remainder, fn::remainder(x, y))                                            \
-  X(fmod, fn::fmod_any(x, y))                                                  \
+#define MT_BINARY_NUMERIC_PLAIN_OPS(X)    \
+  X(floor_divide, fn::floor_divide(x, y)) \
+  X(trunc_divide, fn::trunc_divide(x, y)) \
+  X(remainder, fn::remainder(x, y))       \
+  X(fmod, fn::fmod_any(x, y))             \
   X(pow, fn::pow_any(x, y))
 
 // Vectorised, floating point only.
-#define MT_BINARY_FLOAT_OPS(X)                                                 \
-  X(div, x / y)                                                                \
-  X(copysign, fn::copysign(x, y))                                              \
-  X(xlogy, y != y ? y : x == T(0) ? T(0) : x * fn::log(y))
+#define MT_BINARY_FLOAT_OPS(X)                             \
+  X(div, x / y)                                            \
+  X(copysign, fn::copysign(x, y))                          \
+  X(xlogy, y != y ? y : x == T(0) ? T(0) : x * fn::log(y)) \
+  X(atan2, fn::atan2(x, y))                                \
+  X(hypot, fn::hypot(x, y))                                \
+  X(logaddexp, fn::logaddexp(x, y))                        \
+  X(logaddexp2, fn::logaddexp2(x, y))
 
 // One element at a time, floating point only.
-#define MT_BINARY_FLOAT_PLAIN_OPS(X)                                           \
-  X(atan2, fn::atan2(x, y))                                                    \
-  X(hypot, fn::hypot(x, y))                                                    \
-  X(nextafter, fn::nextafter(x, y))                                            \
-  X(logaddexp, fn::logaddexp(x, y))                                            \
-  X(logaddexp2, fn::logaddexp2(x, y))
+#define MT_BINARY_FLOAT_PLAIN_OPS(X) X(nextafter, fn::nextafter(x, y))
 
 // Integers and bool; no sign is involved, so bytes may be handled in any grouping.
 #define MT_BINARY_BIT_OPS(X) \
-  X(bitwise_and, T(x & y))   \
+  X(bitwise_and, T(x& y))    \
   X(bitwise_or, T(x | y))    \
   X(bitwise_xor, T(x ^ y))
 // Integers, one element at a time.
@@ -54,13 +53,13 @@
   X(lcm, fn::lcm(x, y))
 
 // Any dtype to bool.
-#define MT_COMPARE_OPS(X)              \
-  X(eq, x == y)                        \
-  X(ne, x != y)                        \
-  X(lt, x < y)                         \
-  X(le, x <= y)                        \
-  X(gt, x > y)                         \
-  X(ge, x >= y)                        \
+#define MT_COMPARE_OPS(X)                \
+  X(eq, x == y)                          \
+  X(ne, x != y)                          \
+  X(lt, x < y)                           \
+  X(le, x <= y)                          \
+  X(gt, x > y)                           \
+  X(ge, x >= y)                          \
   X(logical_and, x != T(0) && y != T(0)) \
   X(logical_or, x != T(0) || y != T(0))  \
   X(logical_xor, (x != T(0)) != (y != T(0)))

@@ -12,7 +12,8 @@ struct ChannelInput {
   ChannelInput(const char* op, const Tensor& input, const std::optional<Tensor>& w,
                const std::optional<Tensor>& b) {
     check_floating(input, op, "input");
-    MT_CHECK(input.dim() >= 2, op, "(): Expected at least 2 dimensions for input tensor (N, C, *) but received ",
+    MT_CHECK(input.dim() >= 2, op,
+             "(): Expected at least 2 dimensions for input tensor (N, C, *) but received ",
              input.sizes());
     dtype = input.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
     n = input.size(0);

@@ -17,8 +17,8 @@ const char* op_name(int nd, bool transposed) {
 Dims spatial(py::handle value, int nd, const char* op, const char* argument) {
   Dims dims = FromPython<Dims>::get(value.ptr());
   if (dims.n == 1 && nd > 1) dims = Dims{dims[0], dims[0], dims[0]}, dims.n = nd;
-  MT_CHECK(dims.n == nd, op, "(): expected ", argument, " to be an int or ", nd,
-           " ints, but got ", dims);
+  MT_CHECK(dims.n == nd, op, "(): expected ", argument, " to be an int or ", nd, " ints, but got ",
+           dims);
   return dims;
 }
 
@@ -44,8 +44,8 @@ ConvParams geometry(const Tensor& w, py::handle stride, py::handle padding, py::
   bool same = false;
   if (named) {
     const std::string name = PyUnicode_AsUTF8(padding.ptr());
-    MT_CHECK(name == "same" || name == "valid", op,
-             "(): Invalid padding string: '", name, "', expected 'same' or 'valid'");
+    MT_CHECK(name == "same" || name == "valid", op, "(): Invalid padding string: '", name,
+             "', expected 'same' or 'valid'");
     same = name == "same";
     for (int i = 0; i < nd; i++) before.push(same ? l[i] * (w.size(2 + i) - 1) / 2 : 0);
   } else {
@@ -55,11 +55,12 @@ ConvParams geometry(const Tensor& w, py::handle stride, py::handle padding, py::
     const int d = 3 - nd + i;
     p.kernel[d] = w.size(2 + i);
     p.stride[d] = s[i], p.padding[d] = before[i], p.dilation[d] = l[i];
-    MT_CHECK(p.kernel[d] > 0, op, "(): weight of size ", w.sizes(), " has an empty kernel");
+    MT_CHECK(p.kernel[d] > 0 && p.c > 0, op, "(): weight of size ", w.sizes(), " has no elements");
     MT_CHECK(s[i] > 0, op, "(): non-positive stride is not supported, got ", s);
     MT_CHECK(before[i] >= 0, op, "(): negative padding is not supported, got ", before);
     MT_CHECK(l[i] > 0, op, "(): dilation should be greater than zero, got ", l);
-    MT_CHECK(!same || s[i] == 1, op, "(): padding='same' is not supported for strided convolutions");
+    MT_CHECK(!same || s[i] == 1, op,
+             "(): padding='same' is not supported for strided convolutions");
   }
   return p;
 }
@@ -136,9 +137,12 @@ Tensor run_backward_weight(const ConvParams& p, const Dims& sizes, const Tensor&
   const DType t = compute_type(x.dtype());
   const Tensor gc = operand(dy, t), xc = operand(x, t);
   Tensor dw = empty(sizes, t, x.device());
-  if (dw.numel())
+  if (!gc.numel()) {
+    std::memset(dw.data(), 0, dw.nbytes());
+  } else {
     MT_DISPATCH_CPU(x.device(), work_of(p), conv_backward_weight, t, p, gc.data(), xc.data(),
                     dw.data());
+  }
   return to_dtype(dw, x.dtype());
 }
 
@@ -160,8 +164,7 @@ Tensor conv(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias,
   check_input(x, w, bias, nd, p.c, p.o, groups, op, false);
   p.batch = batch_of(x.sizes(), nd);
   set_sizes(p.in, x.sizes(), nd);
-  const bool same =
-      PyUnicode_Check(padding.ptr()) && PyUnicode_AsUTF8(padding.ptr())[0] == 's';
+  const bool same = PyUnicode_Check(padding.ptr()) && PyUnicode_AsUTF8(padding.ptr())[0] == 's';
   for (int d = 3 - nd; d < 3; d++) {
     const int64_t reach = p.dilation[d] * (p.kernel[d] - 1) + 1;
     const int64_t padded = same ? p.in[d] + reach - 1 : p.in[d] + 2 * p.padding[d];
@@ -187,7 +190,8 @@ ConvParams between(const Dims& in, const Dims& out, const Tensor& w, py::handle 
   ConvParams p = geometry(w, stride, padding, dilation, groups, nd, op);
   MT_CHECK(in.n == out.n && (in.n == nd + 1 || in.n == nd + 2) && in[in.n - nd - 1] == p.c &&
                out[in.n - nd - 1] == p.o && batch_of(in, nd) == batch_of(out, nd),
-           op, "(): gradient of shape ", out, " does not fit input ", in, " and weight ", w.sizes());
+           op, "(): gradient of shape ", out, " does not fit input ", in, " and weight ",
+           w.sizes());
   p.batch = batch_of(in, nd);
   set_sizes(p.in, in, nd);
   set_sizes(p.out, out, nd);
@@ -242,9 +246,10 @@ Tensor conv_transpose(const Tensor& x, const Tensor& w, const std::optional<Tens
     MT_CHECK(extra[i] >= 0, op, "(): negative output_padding is not supported, got ", extra);
     MT_CHECK(extra[i] < p.stride[d] || extra[i] < p.dilation[d], op,
              "(): output padding must be smaller than either stride or dilation, but got "
-             "output_padding ", extra, ", stride ", p.stride[d], ", dilation ", p.dilation[d]);
-    p.in[d] = (p.out[d] - 1) * p.stride[d] - 2 * p.padding[d] +
-              p.dilation[d] * (p.kernel[d] - 1) + extra[i] + 1;
+             "output_padding ",
+             extra, ", stride ", p.stride[d], ", dilation ", p.dilation[d]);
+    p.in[d] = (p.out[d] - 1) * p.stride[d] - 2 * p.padding[d] + p.dilation[d] * (p.kernel[d] - 1) +
+              extra[i] + 1;
     MT_CHECK(p.in[d] > 0, op, "(): Given input size per channel: ", Dims(p.out + 3 - nd, nd),
              ". Calculated output size per channel: ", Dims(p.in + 3 - nd, nd),
              ". Output size is too small");

@@ -25,8 +25,8 @@ MT_KERNEL_CPU_ONLY(conv_forward, void(DType dtype, const ConvParams& params, con
 // dx from dy; bias [c] or null is added (a transposed convolution is this function).
 MT_KERNEL_CPU_ONLY(conv_backward_input, void(DType dtype, const ConvParams& params, const void* dy,
                                              const void* w, const void* bias, void* dx))
-MT_KERNEL_CPU_ONLY(conv_backward_weight, void(DType dtype, const ConvParams& params,
-                                              const void* dy, const void* x, void* dw))
+MT_KERNEL_CPU_ONLY(conv_backward_weight, void(DType dtype, const ConvParams& params, const void* dy,
+                                              const void* x, void* dw))
 // db[c] = sum of dy[b, c, 0..n)
-MT_KERNEL_CPU_ONLY(conv_backward_bias, void(DType dtype, const void* dy, int64_t batch, int64_t c,
-                                            int64_t n, void* db))
+MT_KERNEL_CPU_ONLY(conv_backward_bias,
+                   void(DType dtype, const void* dy, int64_t batch, int64_t c, int64_t n, void* db))

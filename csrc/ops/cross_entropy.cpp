@@ -16,10 +16,10 @@ struct Prepared {
            const std::optional<Tensor>& weights, int reduction, int64_t ignore_index,
            double smoothing) {
     check_floating(input, op, "input");
-    MT_CHECK(input.dim() >= 1, op, "(): expected input of at least one dim (the classes), got shape ",
-             input.sizes());
-    MT_CHECK(smoothing >= 0 && smoothing <= 1, op, "(): label_smoothing must be between 0.0 and 1.0, got ",
-             smoothing);
+    MT_CHECK(input.dim() >= 1, op,
+             "(): expected input of at least one dim (the classes), got shape ", input.sizes());
+    MT_CHECK(smoothing >= 0 && smoothing <= 1, op,
+             "(): label_smoothing must be between 0.0 and 1.0, got ", smoothing);
     MT_CHECK_VALUE(reduction >= 0 && reduction <= 2, op, "(): ", reduction,
                    " is not a valid value for reduction");
     const DType dtype = input.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
@@ -36,7 +36,8 @@ struct Prepared {
     rows.erase(class_dim);
     x = contiguous(to_dtype(input, dtype));
     if (labels.same_shape(input) && is_floating(labels.dtype())) {
-      MT_CHECK(ignore_index < 0, op, "(): ignore_index is not supported for floating point targets");
+      MT_CHECK(ignore_index < 0, op,
+               "(): ignore_index is not supported for floating point targets");
       target = contiguous(to_dtype(labels, dtype));
       args.probabilities = target.data();
     } else {
@@ -55,24 +56,27 @@ struct Prepared {
   }
 
   void check_labels(const char* op, const Tensor& input, const Tensor& labels) const {
-    MT_CHECK(labels.dtype() == DType::Int64 || labels.dtype() == DType::UInt8, op,
-             "(): expected target of dtype int64 (class indices) or of input's shape and a floating "
-             "dtype (class probabilities), got ",
-             labels.dtype(), " of shape ", labels.sizes(), " for input of shape ", input.sizes());
+    MT_CHECK(
+        labels.dtype() == DType::Int64 || labels.dtype() == DType::UInt8, op,
+        "(): expected target of dtype int64 (class indices) or of input's shape and a floating "
+        "dtype (class probabilities), got ",
+        labels.dtype(), " of shape ", labels.sizes(), " for input of shape ", input.sizes());
     if (input.dim() >= 2 && labels.dim() >= 1)
       MT_CHECK_VALUE(labels.size(0) == input.size(0), op, "(): Expected input batch_size (",
                      input.size(0), ") to match target batch_size (", labels.size(0),
                      "): input of shape ", input.sizes(), ", target of shape ", labels.sizes());
     // One sample of classes may come with its label in a tensor of one element.
-    const bool same = labels.sizes() == rows || (input.dim() == 1 && labels.numel() == 1 && labels.dim() == 1);
+    const bool same =
+        labels.sizes() == rows || (input.dim() == 1 && labels.numel() == 1 && labels.dim() == 1);
     MT_CHECK(same, op, "(): Expected target size ", rows, ", got ", labels.sizes(),
              " for input of shape ", input.sizes());
   }
 
   void check_range(const char* op, const CrossEntropyTotals& totals) const {
     if (totals.bad < 0) return;
-    fail(ErrorKind::Index, op, "(): Target ", args.target[totals.bad], " is out of bounds: ",
-         "classes are 0 to ", args.c - 1, " (position ", totals.bad, " of the flattened target)");
+    fail(ErrorKind::Index, op, "(): Target ", args.target[totals.bad],
+         " is out of bounds: ", "classes are 0 to ", args.c - 1, " (position ", totals.bad,
+         " of the flattened target)");
   }
 
   Tensor result() const {
@@ -81,19 +85,19 @@ struct Prepared {
   Tensor stats() const { return empty({args.n * args.inner, 2}, args.dtype, x.device()); }
   // The gradient of the result in the compute type, contiguous.
   Tensor gradient(const Tensor& dy) const {
-    return contiguous(to_dtype(args.reduction == Reduction::none ? expand_to(dy, rows, "cross_entropy") : dy,
-                               args.dtype));
+    return contiguous(to_dtype(
+        args.reduction == Reduction::none ? expand_to(dy, rows, "cross_entropy") : dy, args.dtype));
   }
 };
 
-std::tuple<Tensor, Hidden<Tensor>, Hidden<double>> cross_entropy(const Tensor& input, const Tensor& target,
-                                                 const std::optional<Tensor>& weight, int reduction,
-                                                 int64_t ignore_index, double smoothing) {
+std::tuple<Tensor, Hidden<Tensor>, Hidden<double>> cross_entropy(
+    const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight, int reduction,
+    int64_t ignore_index, double smoothing) {
   Prepared p("cross_entropy", input, target, weight, reduction, ignore_index, smoothing);
   Tensor loss = p.result(), stats = p.stats();
   CrossEntropyTotals totals;
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), cross_entropy_forward, p.args, loss.data(), stats.data(),
-                  &totals);
+  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), cross_entropy_forward, p.args, loss.data(),
+                  stats.data(), &totals);
   p.check_range("cross_entropy", totals);
   return {to_dtype(loss, input.dtype()), Hidden<Tensor>{stats}, Hidden<double>{totals.weight}};
 }
@@ -109,10 +113,10 @@ Tensor cross_entropy_grad(const Tensor& dy, const Tensor& input, const Tensor& t
 }
 
 std::tuple<Tensor, Hidden<double>> nll(const Tensor& input, const Tensor& target,
-                               const std::optional<Tensor>& weight, int reduction,
-                               int64_t ignore_index) {
-  MT_CHECK(!is_floating(target.dtype()), "nll_loss(): expected target of class indices (int64), got ",
-           target.dtype());
+                                       const std::optional<Tensor>& weight, int reduction,
+                                       int64_t ignore_index) {
+  MT_CHECK(!is_floating(target.dtype()),
+           "nll_loss(): expected target of class indices (int64), got ", target.dtype());
   Prepared p("nll_loss", input, target, weight, reduction, ignore_index, 0);
   Tensor loss = p.result();
   CrossEntropyTotals totals;
@@ -127,7 +131,8 @@ Tensor nll_grad(const Tensor& dy, const Tensor& input, const Tensor& target,
                 double total_weight) {
   Prepared p("nll_loss", input, target, weight, reduction, ignore_index, 0);
   Tensor g = p.gradient(dy), dx = empty_like(p.x);
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), nll_backward, p.args, g.data(), total_weight, dx.data());
+  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), nll_backward, p.args, g.data(), total_weight,
+                  dx.data());
   return to_dtype(dx, input.dtype());
 }
 

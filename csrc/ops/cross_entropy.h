@@ -23,16 +23,16 @@ struct CrossEntropyArgs {
 
 // What the sum over rows gives besides the loss.
 struct CrossEntropyTotals {
-  double weight = 0;   // the mean's denominator
-  int64_t bad = -1;    // the first row whose class is out of range
+  double weight = 0;  // the mean's denominator
+  int64_t bad = -1;   // the first row whose class is out of range
 };
 
 }  // namespace mt
 
 // loss: [n * inner], or one element. stats: per row, the maximum and the log of the sum of
 // exp(x - maximum), [n * inner, 2].
-MT_KERNEL_CPU_ONLY(cross_entropy_forward, void(const CrossEntropyArgs& args, void* loss, void* stats,
-                                               CrossEntropyTotals* totals))
+MT_KERNEL_CPU_ONLY(cross_entropy_forward, void(const CrossEntropyArgs& args, void* loss,
+                                               void* stats, CrossEntropyTotals* totals))
 // dy: [n * inner] or one element.
 MT_KERNEL_CPU_ONLY(cross_entropy_backward, void(const CrossEntropyArgs& args, const void* stats,
                                                 const void* dy, double total_weight, void* dx))

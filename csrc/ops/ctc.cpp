@@ -14,18 +14,22 @@ struct Prepared {
   static Tensor lengths(const Tensor& t, const char* name, int64_t n) {
     MT_CHECK(!is_floating(t.dtype()) && t.dtype() != DType::Bool, "ctc_loss(): ", name,
              " must be integral, got ", t.dtype());
-    MT_CHECK(t.dim() <= 1 && t.numel() == n, "ctc_loss(): ", name, " must be of size batch_size ", n,
-             ", got ", t.sizes());
+    MT_CHECK(t.dim() <= 1 && t.numel() == n, "ctc_loss(): ", name, " must be of size batch_size ",
+             n, ", got ", t.sizes());
     return contiguous(to_dtype(t, DType::Int64));
   }
 
   Prepared(const Tensor& log_probs, const Tensor& labels, const Tensor& input_len,
            const Tensor& target_len, int64_t blank) {
     check_floating(log_probs, "ctc_loss", "log_probs");
-    MT_CHECK(log_probs.dim() == 3, "ctc_loss(): expected log_probs [T, N, C], got ", log_probs.sizes());
-    MT_CHECK(!is_floating(labels.dtype()), "ctc_loss(): targets must be integral, got ", labels.dtype());
-    MT_CHECK(labels.dim() == 1 || labels.dim() == 2, "ctc_loss(): expected targets [N, S] or [sum of "
-             "lengths], got ", labels.sizes());
+    MT_CHECK(log_probs.dim() == 3, "ctc_loss(): expected log_probs [T, N, C], got ",
+             log_probs.sizes());
+    MT_CHECK(!is_floating(labels.dtype()), "ctc_loss(): targets must be integral, got ",
+             labels.dtype());
+    MT_CHECK(labels.dim() == 1 || labels.dim() == 2,
+             "ctc_loss(): expected targets [N, S] or [sum of "
+             "lengths], got ",
+             labels.sizes());
     const int64_t n = log_probs.size(1);
     args.dtype = log_probs.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
     x = contiguous(to_dtype(log_probs, args.dtype));
@@ -40,21 +44,24 @@ struct Prepared {
     args.targets = targets.data<int64_t>();
     args.target_lengths = target_lengths.data<int64_t>();
     args.input_lengths = input_lengths.data<int64_t>();
-    MT_CHECK(blank >= 0 && blank < args.classes, "ctc_loss(): blank must be in label range: ", blank,
-             " is not one of ", args.classes, " classes");
+    MT_CHECK(blank >= 0 && blank < args.classes,
+             "ctc_loss(): blank must be in label range: ", blank, " is not one of ", args.classes,
+             " classes");
     starts = empty({n}, DType::Int64, x.device());
     args.target_starts = starts.data<int64_t>();
     args.longest = 0;
     int64_t total = 0;
     for (int64_t i = 0; i < n; i++) {
       const int64_t length = args.target_lengths[i], steps = args.input_lengths[i];
-      MT_CHECK(length >= 0, "ctc_loss(): Expected target_lengths to have value at least 0, but got value ",
+      MT_CHECK(length >= 0,
+               "ctc_loss(): Expected target_lengths to have value at least 0, but got value ",
                length);
-      MT_CHECK(steps >= 0 && steps <= args.steps, "ctc_loss(): Expected input_lengths to have value at most ",
-               args.steps, ", but got value ", steps);
+      MT_CHECK(steps >= 0 && steps <= args.steps,
+               "ctc_loss(): Expected input_lengths to have value at most ", args.steps,
+               ", but got value ", steps);
       starts.data<int64_t>()[i] = labels.dim() == 2 ? i * labels.size(1) : total;
-      MT_CHECK(labels.dim() == 1 || length <= labels.size(1), "ctc_loss(): a target of length ", length,
-               " in targets of shape ", labels.sizes());
+      MT_CHECK(labels.dim() == 1 || length <= labels.size(1), "ctc_loss(): a target of length ",
+               length, " in targets of shape ", labels.sizes());
       total += length;
       args.longest = length > args.longest ? length : args.longest;
     }
@@ -62,7 +69,8 @@ struct Prepared {
       MT_CHECK(total == labels.numel(), "ctc_loss(): targets of shape ", labels.sizes(),
                " do not have the sum of target_lengths, ", total, ", elements");
     else
-      MT_CHECK(labels.size(0) == n, "ctc_loss(): targets of shape ", labels.sizes(), " for a batch of ", n);
+      MT_CHECK(labels.size(0) == n, "ctc_loss(): targets of shape ", labels.sizes(),
+               " for a batch of ", n);
     for (int64_t i = 0; i < n; i++)
       for (int64_t j = 0; j < args.target_lengths[i]; j++) {
         const int64_t k = args.targets[args.target_starts[i] + j];
@@ -74,8 +82,8 @@ struct Prepared {
 };
 
 std::tuple<Tensor, Hidden<Tensor>> forward(const Tensor& log_probs, const Tensor& targets,
-                                           const Tensor& input_lengths, const Tensor& target_lengths,
-                                           int64_t blank) {
+                                           const Tensor& input_lengths,
+                                           const Tensor& target_lengths, int64_t blank) {
   Prepared p(log_probs, targets, input_lengths, target_lengths, blank);
   Tensor loss = empty({p.args.n}, p.args.dtype, p.x.device());
   Tensor alpha = empty({p.args.n, p.args.steps, p.width()}, p.args.dtype, p.x.device());

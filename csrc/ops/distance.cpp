@@ -13,10 +13,11 @@ struct Prepared {
 
   Prepared(const Tensor& a, const Tensor& b, double p) {
     MT_CHECK(a.dim() >= 2 && b.dim() >= 2,
-             "cdist(): X1 and X2 need at least two dimensions, got shapes ", a.sizes(), " and ", b.sizes());
-    MT_CHECK(a.size(-1) == b.size(-1),
-             "cdist(): X1 and X2 must have the same number of columns, got shapes ", a.sizes(), " and ",
+             "cdist(): X1 and X2 need at least two dimensions, got shapes ", a.sizes(), " and ",
              b.sizes());
+    MT_CHECK(a.size(-1) == b.size(-1),
+             "cdist(): X1 and X2 must have the same number of columns, got shapes ", a.sizes(),
+             " and ", b.sizes());
     check_floating(a, "cdist", "x1");
     check_floating(b, "cdist", "x2");
     result = promote(a.dtype(), b.dtype());
@@ -52,7 +53,8 @@ Tensor backward(const Tensor& dy, const Tensor& a, const Tensor& b, const Tensor
   Prepared in(a, b, p);
   Tensor g = contiguous(to_dtype(expand_to(dy, y.sizes(), "cdist"), in.args.dtype));
   Tensor d = contiguous(to_dtype(y, in.args.dtype)), dx = in.make(in.args.n);
-  MT_DISPATCH_CPU(in.x1.device(), in.work(), cdist_backward, in.args, d.data(), g.data(), dx.data());
+  MT_DISPATCH_CPU(in.x1.device(), in.work(), cdist_backward, in.args, d.data(), g.data(),
+                  dx.data());
   return to_dtype(dx, in.result);
 }
 

@@ -5,7 +5,8 @@
 
 namespace mt {
 
-// x1 [batch, rows1, n], x2 [batch, rows2, n], y [batch, rows1, rows2]; contiguous, float32 or float64.
+// x1 [batch, rows1, n], x2 [batch, rows2, n], y [batch, rows1, rows2]; contiguous, float32 or
+// float64.
 struct CdistArgs {
   DType dtype;
   int64_t batch, rows1, rows2, n;
@@ -17,4 +18,5 @@ struct CdistArgs {
 
 MT_KERNEL_CPU_ONLY(cdist_forward, void(const CdistArgs& args, void* y))
 // dx1 from dy and y.
-MT_KERNEL_CPU_ONLY(cdist_backward, void(const CdistArgs& args, const void* y, const void* dy, void* dx1))
+MT_KERNEL_CPU_ONLY(cdist_backward,
+                   void(const CdistArgs& args, const void* y, const void* dy, void* dx1))

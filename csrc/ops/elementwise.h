@@ -1,8 +1,8 @@
 // What elementwise kernels of all families take beside an ElementIter.
 //
-// Values are computed in one of three types: Float32 (also for the 16-bit floats), Float64 and Int64
-// (all integers and bool; results wrap when they are stored in a smaller type). Each operand has the
-// dtype it has in memory; the kernel converts on the way in and out.
+// Values are computed in one of three types: Float32 (also for the 16-bit floats), Float64 and
+// Int64 (all integers and bool; results wrap when they are stored in a smaller type). Each operand
+// has the dtype it has in memory; the kernel converts on the way in and out.
 #pragma once
 #include "core/dtype.h"
 #include "core/iter.h"
@@ -17,7 +17,8 @@ constexpr DType compute_dtype(DType t) {
 struct Number {
   double d = 0;
   int64_t i = 0;
-  template <class T> MT_HD T as() const {
+  template <class T>
+  MT_HD T as() const {
     if constexpr (__is_same(T, float) || __is_same(T, double)) return T(d);
     else return T(i);
   }

@@ -8,10 +8,12 @@ namespace {
 
 GroupNormArgs args_of(const char* op, const ChannelInput& in, int64_t groups, double eps) {
   MT_CHECK(groups > 0, op, "(): Expected num groups to be greater than 0, got ", groups);
-  MT_CHECK(in.c % groups == 0, op,
-           "(): Expected number of channels in input to be divisible by num_groups, but got input of ", in.c,
-           " channels and num_groups=", groups);
-  return {in.dtype, in.n, in.c, in.inner, groups, in.x.data(), in.data(in.weight), in.data(in.bias), eps};
+  MT_CHECK(
+      in.c % groups == 0, op,
+      "(): Expected number of channels in input to be divisible by num_groups, but got input of ",
+      in.c, " channels and num_groups=", groups);
+  return {in.dtype,         in.n, in.c, in.inner, groups, in.x.data(), in.data(in.weight),
+          in.data(in.bias), eps};
 }
 
 std::tuple<Tensor, Hidden<Tensor>, Hidden<Tensor>> forward(const Tensor& input, int64_t groups,
@@ -39,8 +41,8 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dy, const Tensor& inpu
     db = empty_like(dw);
   }
   MT_DISPATCH_CPU(in.x.device(), in.x.numel(), group_norm_backward, args, g.data(), mean.data(),
-                  rstd.data(), dx.data(), params ? dw.data() : nullptr, params ? db.data() : nullptr,
-                  partial.data());
+                  rstd.data(), dx.data(), params ? dw.data() : nullptr,
+                  params ? db.data() : nullptr, partial.data());
   return {to_dtype(dx, input.dtype()), dw, db};
 }
 

@@ -6,10 +6,15 @@
 
 namespace mt {
 
-template <class T> struct Hidden {
+template <class T>
+struct Hidden {
   T value;
 };
-template <class T> PyObject* to_python(const Hidden<T>& h) { return to_python(T(h.value)); }
-template <class T> void mark(const Hidden<T>&) {}
+template <class T>
+PyObject* to_python(const Hidden<T>& h) {
+  return to_python(T(h.value));
+}
+template <class T>
+void mark(const Hidden<T>&) {}
 
 }  // namespace mt

@@ -110,8 +110,8 @@ Request request(const Dims& sizes, const Dims& out, int mode, bool align, bool a
   for (int i = 0; i < out.n; i++) {
     r.in.push(sizes[2 + i]);
     MT_CHECK(r.in[i] > 0 && out[i] > 0,
-             "interpolate(): Input and output sizes should be greater than 0, but got input ", sizes,
-             " and output ", out);
+             "interpolate(): Input and output sizes should be greater than 0, but got input ",
+             sizes, " and output ", out);
   }
   return r;
 }
@@ -131,7 +131,8 @@ DType compute_type(DType t) {
 // sampling still follow a given scale.
 bool changes(const Request& r, int d) {
   if (r.in[d] != r.out[d]) return true;
-  const bool scaled = size_t(d) < r.scales.size() && r.scales[size_t(d)] > 0 && r.scales[size_t(d)] != 1;
+  const bool scaled =
+      size_t(d) < r.scales.size() && r.scales[size_t(d)] > 0 && r.scales[size_t(d)] != 1;
   return scaled && r.mode != Mode::linear && !r.antialias;
 }
 
@@ -155,8 +156,8 @@ void run(bool forward, const Tensor& from, const Tensor& to, int d, const Table&
   const void* w = from.dtype() == DType::Float64 ? static_cast<const void*>(t.w.data())
                                                  : static_cast<const void*>(narrow.data());
   if (forward) {
-    MT_DISPATCH_CPU(from.device(), to.numel(), resample_forward, from.dtype(), from.data(), to.data(),
-                    outer, small.size(d), inner, large.size(d), t.taps, t.at.data(), w);
+    MT_DISPATCH_CPU(from.device(), to.numel(), resample_forward, from.dtype(), from.data(),
+                    to.data(), outer, small.size(d), inner, large.size(d), t.taps, t.at.data(), w);
   } else {
     MT_DISPATCH_CPU(from.device(), from.numel(), resample_backward, from.dtype(), from.data(),
                     to.data(), outer, small.size(d), inner, large.size(d), t.taps, t.at.data(), w);

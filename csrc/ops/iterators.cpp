@@ -7,7 +7,8 @@ Tensor empty_like_layout(const Tensor& x, DType dtype) {
   int order[kMaxDims];
   for (int i = 0; i < x.dim(); i++) order[i] = i;
   for (int i = 1; i < x.dim(); i++)
-    for (int j = i; j > 0 && x.stride(order[j]) > x.stride(order[j - 1]) && x.stride(order[j - 1]); j--)
+    for (int j = i; j > 0 && x.stride(order[j]) > x.stride(order[j - 1]) && x.stride(order[j - 1]);
+         j--)
       std::swap(order[j], order[j - 1]);
   Dims strides = x.sizes();
   int64_t step = 1;

@@ -14,9 +14,9 @@ inline ElementIter iter2(const Tensor& y, const Tensor& x) {
 inline ElementIter iter3(const Tensor& z, const Tensor& x, const Tensor& y) {
   if (MT_LIKELY(z.is_contiguous() && x.is_contiguous() && y.is_contiguous() &&
                 x.numel() == z.numel() && y.numel() == z.numel()))
-    return flat_iter(z.numel(), {z.data(), x.data(), y.data()},
-                     {int64_t(itemsize(z.dtype())), int64_t(itemsize(x.dtype())),
-                      int64_t(itemsize(y.dtype()))});
+    return flat_iter(
+        z.numel(), {z.data(), x.data(), y.data()},
+        {int64_t(itemsize(z.dtype())), int64_t(itemsize(x.dtype())), int64_t(itemsize(y.dtype()))});
   return make_iter(z.sizes(), {&z, &x, &y});
 }
 

@@ -18,18 +18,21 @@ struct Prepared {
   LayerNormArgs args;
   Dims stats;  // x's shape with 1 in place of each normalised size
 
-  Prepared(const char* op, const Tensor& input, const Dims& shape, const std::optional<Tensor>& weight,
-           const std::optional<Tensor>& bias, double eps, bool centre) {
+  Prepared(const char* op, const Tensor& input, const Dims& shape,
+           const std::optional<Tensor>& weight, const std::optional<Tensor>& bias, double eps,
+           bool centre) {
     check_floating(input, op, "input");
-    MT_CHECK(shape.n >= 1, op, "(): Expected normalized_shape to be at least 1-dimensional, but got ",
-             shape);
+    MT_CHECK(shape.n >= 1, op,
+             "(): Expected normalized_shape to be at least 1-dimensional, but got ", shape);
     bool fits = input.dim() >= shape.n;
-    for (int i = 0; fits && i < shape.n; i++) fits = input.size(input.dim() - shape.n + i) == shape[i];
-    MT_CHECK(fits, op, "(): Given normalized_shape=", shape, ", expected input with shape [*, ", shape,
-             "], but got input of size ", input.sizes());
-    MT_CHECK(!weight || weight->sizes() == shape, op,
-             "(): Expected weight to be of same shape as normalized_shape, but got weight of shape ",
-             weight ? weight->sizes() : Dims(), " and normalized_shape = ", shape);
+    for (int i = 0; fits && i < shape.n; i++)
+      fits = input.size(input.dim() - shape.n + i) == shape[i];
+    MT_CHECK(fits, op, "(): Given normalized_shape=", shape, ", expected input with shape [*, ",
+             shape, "], but got input of size ", input.sizes());
+    MT_CHECK(
+        !weight || weight->sizes() == shape, op,
+        "(): Expected weight to be of same shape as normalized_shape, but got weight of shape ",
+        weight ? weight->sizes() : Dims(), " and normalized_shape = ", shape);
     MT_CHECK(!bias || bias->sizes() == shape, op,
              "(): Expected bias to be of same shape as normalized_shape, but got bias of shape ",
              bias ? bias->sizes() : Dims(), " and normalized_shape = ", shape);
@@ -77,8 +80,9 @@ std::tuple<Tensor, Tensor, Tensor> backward(const char* op, const Tensor& dy, co
     partial = empty({chunks, 2, p.args.n}, p.args.dtype, p.x.device());
   }
   MT_DISPATCH_CPU(p.x.device(), p.x.numel(), layer_norm_backward, p.args, g.data(),
-                  centre ? mean->data() : nullptr, rstd.data(), dx.data(), params ? dw.data() : nullptr,
-                  db ? db.data() : nullptr, params ? partial.data() : nullptr);
+                  centre ? mean->data() : nullptr, rstd.data(), dx.data(),
+                  params ? dw.data() : nullptr, db ? db.data() : nullptr,
+                  params ? partial.data() : nullptr);
   dx = to_dtype(dx, input.dtype());
   if (dw && weight) dw = to_dtype(dw, weight->dtype());
   return {dx, dw, db};

@@ -30,5 +30,5 @@ MT_KERNEL_CPU_ONLY(layer_norm_forward,
                    void(const LayerNormArgs& args, void* y, void* mean, void* rstd))
 // dw and db may be null together. partial: [ceil(rows / layer_norm_grain), 2, n].
 MT_KERNEL_CPU_ONLY(layer_norm_backward,
-                   void(const LayerNormArgs& args, const void* dy, const void* mean, const void* rstd,
-                        void* dx, void* dw, void* db, void* partial))
+                   void(const LayerNormArgs& args, const void* dy, const void* mean,
+                        const void* rstd, void* dx, void* dw, void* db, void* partial))

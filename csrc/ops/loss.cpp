@@ -17,8 +17,9 @@ struct Prepared {
     MT_CHECK_VALUE(reduction >= 0 && reduction <= 2, name, "(): ", reduction,
                    " is not a valid value for reduction");
     check_same_device(input, target, name);
-    result = input.dtype() == target.dtype() ? input.dtype()
-                                             : result_type(Operand{&input, {}}, Operand{&target, {}});
+    result = input.dtype() == target.dtype()
+                 ? input.dtype()
+                 : result_type(Operand{&input, {}}, Operand{&target, {}});
     MT_CHECK(is_floating(result), name, "(): expected floating point tensors, got ", input.dtype(),
              " and ", target.dtype());
     const DType dtype = result == DType::Float64 ? DType::Float64 : DType::Float32;
@@ -32,20 +33,29 @@ struct Prepared {
     t = prepare(target);
     if (weight) w = prepare(*weight);
     if (positive) q = prepare(*positive);
-    args = {op, dtype, x.numel(), x.data(), t.data(), w ? w.data() : nullptr, q ? q.data() : nullptr,
-            parameter, Reduction(reduction)};
+    args = {op,
+            dtype,
+            x.numel(),
+            x.data(),
+            t.data(),
+            w ? w.data() : nullptr,
+            q ? q.data() : nullptr,
+            parameter,
+            Reduction(reduction)};
   }
 };
 
 void warn_shapes(const char* name, const Tensor& input, const Tensor& target) {
-  std::string text = concat(name, "(): Using a target size (", target.sizes(),
-                            ") that is different to the input size (", input.sizes(),
-                            "). This will likely lead to incorrect results due to broadcasting. Please "
-                            "ensure they have the same size.");
+  std::string text =
+      concat(name, "(): Using a target size (", target.sizes(),
+             ") that is different to the input size (", input.sizes(),
+             "). This will likely lead to incorrect results due to broadcasting. Please "
+             "ensure they have the same size.");
   if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw py::error_already_set();
 }
 
-template <LossOp op> struct Named {
+template <LossOp op>
+struct Named {
   static inline const char* name = "";
   static constexpr bool warns = op == LossOp::mse_loss || op == LossOp::l1_loss ||
                                 op == LossOp::smooth_l1_loss || op == LossOp::huber_loss;
@@ -58,7 +68,8 @@ template <LossOp op> struct Named {
     Tensor y = each ? empty_like(p.x) : empty({}, p.args.dtype, p.x.device());
     bool in_range = true;
     if (p.args.n || !each) {
-      MT_CHECK_KIND(ErrorKind::NotImplemented, p.x.device().is_cpu(), name, " runs on the CPU only");
+      MT_CHECK_KIND(ErrorKind::NotImplemented, p.x.device().is_cpu(), name,
+                    " runs on the CPU only");
       ReleaseGil no_gil(p.args.n);
       in_range = cpu::loss_forward(p.args, y.data());
     }
@@ -68,7 +79,8 @@ template <LossOp op> struct Named {
 
   static Tensor run_backward(const Tensor& dy, const Tensor& input, const Tensor& target,
                              const std::optional<Tensor>& weight,
-                             const std::optional<Tensor>& positive, double parameter, int reduction) {
+                             const std::optional<Tensor>& positive, double parameter,
+                             int reduction) {
     Prepared p(op, name, input, target, weight, positive, parameter, reduction);
     const bool each = p.args.reduction == Reduction::none;
     Tensor g = contiguous(to_dtype(each ? expand_to(dy, p.x.sizes(), name) : dy, p.args.dtype));
@@ -81,9 +93,9 @@ template <LossOp op> struct Named {
 }  // namespace
 
 MT_BIND(loss) {
-#define MT_DEF_(op, ...)                      \
-  Named<LossOp::op>::name = #op;              \
-  def_op<&Named<LossOp::op>::run>(m, #op);    \
+#define MT_DEF_(op, ...)                   \
+  Named<LossOp::op>::name = #op;           \
+  def_op<&Named<LossOp::op>::run>(m, #op); \
   def_raw<&Named<LossOp::op>::run_backward>(m, #op "_backward");
   MT_LOSS_OPS(MT_DEF_)
 }

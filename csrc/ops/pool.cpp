@@ -17,8 +17,7 @@ constexpr Names kAdaptiveMax = {"adaptive_max_pool1d", "adaptive_max_pool2d",
                                 "adaptive_max_pool3d"};
 
 // An int or one per dim; None and () mean `fallback`.
-Dims spatial(py::handle value, int nd, const Dims* fallback, const char* op,
-             const char* argument) {
+Dims spatial(py::handle value, int nd, const Dims* fallback, const char* op, const char* argument) {
   if (fallback && (value.is_none() || (PySequence_Check(value.ptr()) && py::len(value) == 0)))
     return *fallback;
   Dims dims = FromPython<Dims>::get(value.ptr());
@@ -72,8 +71,9 @@ PoolParams window_params(const Tensor& x, py::handle kernel, py::handle stride, 
     MT_CHECK(l[i] > 0, op, "(): dilation should be greater than zero, but got ", l);
     MT_CHECK(a[i] >= 0, op, "(): pad must be non-negative, but got pad: ", a);
     const int64_t reach = l[i] * (k[i] - 1) + 1;
-    MT_CHECK(a[i] <= reach / 2, op, "(): pad should be at most half of effective kernel size, but got pad=",
-             a[i], ", kernel_size=", k[i], " and dilation=", l[i]);
+    MT_CHECK(a[i] <= reach / 2, op,
+             "(): pad should be at most half of effective kernel size, but got pad=", a[i],
+             ", kernel_size=", k[i], " and dilation=", l[i]);
     const int64_t room = p.in[d] + 2 * a[i] - reach + (ceil_mode ? s[i] - 1 : 0);
     p.out[d] = room < 0 ? 0 : room / s[i] + 1;
     // The last window must start inside of the input or its leading padding.
@@ -81,8 +81,9 @@ PoolParams window_params(const Tensor& x, py::handle kernel, py::handle stride, 
     p.kernel[d] = k[i], p.stride[d] = s[i], p.padding[d] = a[i], p.dilation[d] = l[i];
   }
   for (int d = 3 - nd; d < 3; d++)
-    MT_CHECK(p.out[d] > 0, op, "(): Given input size: ", x.sizes(), ", calculated output size: ",
-             Dims(p.out + 3 - nd, nd), ". Output size is too small (kernel_size ", k, ")");
+    MT_CHECK(p.out[d] > 0, op, "(): Given input size: ", x.sizes(),
+             ", calculated output size: ", Dims(p.out + 3 - nd, nd),
+             ". Output size is too small (kernel_size ", k, ")");
   return p;
 }
 
@@ -103,12 +104,12 @@ void check_gradient(const Tensor& dy, const PoolParams& p, const Tensor& like, i
 std::tuple<Tensor, Tensor> max_pool(const Tensor& x, py::handle kernel, py::handle stride,
                                     py::handle padding, py::handle dilation, bool ceil_mode,
                                     bool return_indices, int nd) {
-  const PoolParams p = window_params(x, kernel, stride, padding, dilation, ceil_mode, nd,
-                                     kMaxPool[nd - 1]);
-  const PoolIndex kind = return_indices                                ? PoolIndex::place
-                         : !(x.requires_grad() && grad_mode.enabled)   ? PoolIndex::none
-                         : p.taps() <= 256                             ? PoolIndex::tap
-                                                                       : PoolIndex::place;
+  const PoolParams p =
+      window_params(x, kernel, stride, padding, dilation, ceil_mode, nd, kMaxPool[nd - 1]);
+  const PoolIndex kind = return_indices                              ? PoolIndex::place
+                         : !(x.requires_grad() && grad_mode.enabled) ? PoolIndex::none
+                         : p.taps() <= 256                           ? PoolIndex::tap
+                                                                     : PoolIndex::place;
   const DType t = max_type(x.dtype());
   const Tensor xc = operand(x, t);
   const Dims sizes = result_sizes(x, p, nd);
@@ -143,8 +144,8 @@ Tensor max_pool_indices(const Tensor& index, const Tensor& like, py::handle kern
                         py::handle stride, py::handle padding, py::handle dilation, bool ceil_mode,
                         int nd) {
   if (index.dtype() == DType::Int64) return index;
-  const PoolParams p = window_params(like, kernel, stride, padding, dilation, ceil_mode, nd,
-                                     kMaxPool[nd - 1]);
+  const PoolParams p =
+      window_params(like, kernel, stride, padding, dilation, ceil_mode, nd, kMaxPool[nd - 1]);
   Tensor places = empty(index.sizes(), DType::Int64, index.device());
   if (places.numel())
     MT_DISPATCH_CPU(index.device(), index.numel(), max_pool_places, p, index.data<uint8_t>(),
@@ -166,7 +167,8 @@ PoolParams avg_params(const Tensor& x, py::handle kernel, py::handle stride, py:
 
 Tensor avg_pool(const Tensor& x, py::handle kernel, py::handle stride, py::handle padding,
                 bool ceil_mode, bool count_padding, py::handle divisor, int nd) {
-  const PoolParams p = avg_params(x, kernel, stride, padding, ceil_mode, count_padding, divisor, nd);
+  const PoolParams p =
+      avg_params(x, kernel, stride, padding, ceil_mode, count_padding, divisor, nd);
   const DType t = avg_type(x.dtype());
   const Tensor xc = operand(x, t);
   Tensor y = empty(result_sizes(x, p, nd), t, x.device());
@@ -176,8 +178,8 @@ Tensor avg_pool(const Tensor& x, py::handle kernel, py::handle stride, py::handl
 }
 
 Tensor avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handle kernel, py::handle stride,
-                         py::handle padding, bool ceil_mode, bool count_padding,
-                         py::handle divisor, int nd) {
+                         py::handle padding, bool ceil_mode, bool count_padding, py::handle divisor,
+                         int nd) {
   const DType t = avg_type(dy.dtype());
   Tensor dx = empty(sizes, t, dy.device());
   const PoolParams p =
@@ -201,8 +203,8 @@ PoolParams adaptive_params(const Tensor& x, py::handle output, int nd, const cha
     py::object item = !sequence ? py::reinterpret_borrow<py::object>(output)
                                 : py::object(output[py::int_(py::len(output) == 1 ? 0 : i)]);
     p.out[d] = item.is_none() ? p.in[d] : int_from_python(item.ptr());
-    MT_CHECK(p.out[d] >= 0, op, "(): elements of output_size must be greater than or equal to 0, but got ",
-             p.out[d]);
+    MT_CHECK(p.out[d] >= 0, op,
+             "(): elements of output_size must be greater than or equal to 0, but got ", p.out[d]);
   }
   return p;
 }

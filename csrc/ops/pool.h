@@ -5,7 +5,8 @@
 
 namespace mt {
 
-// Window q covers positions q*stride - padding + t*dilation, t < kernel, that lie inside of a plane.
+// Window q covers positions q*stride - padding + t*dilation, t < kernel, that lie inside of a
+// plane.
 struct PoolParams {
   int64_t planes;  // batch times channels
   int64_t in[3], kernel[3], out[3];
@@ -29,16 +30,16 @@ MT_KERNEL_CPU_ONLY(max_pool_forward, void(DType dtype, const PoolParams& params,
 MT_KERNEL_CPU_ONLY(max_pool_backward, void(DType dtype, const PoolParams& params, const void* dy,
                                            PoolIndex kind, const void* index, void* dx))
 // Places from tap numbers.
-MT_KERNEL_CPU_ONLY(max_pool_places, void(const PoolParams& params, const uint8_t* taps,
-                                         int64_t* places))
-MT_KERNEL_CPU_ONLY(avg_pool_forward, void(DType dtype, const PoolParams& params, const void* x,
-                                          void* y))
-MT_KERNEL_CPU_ONLY(avg_pool_backward, void(DType dtype, const PoolParams& params, const void* dy,
-                                           void* dx))
+MT_KERNEL_CPU_ONLY(max_pool_places,
+                   void(const PoolParams& params, const uint8_t* taps, int64_t* places))
+MT_KERNEL_CPU_ONLY(avg_pool_forward,
+                   void(DType dtype, const PoolParams& params, const void* x, void* y))
+MT_KERNEL_CPU_ONLY(avg_pool_backward,
+                   void(DType dtype, const PoolParams& params, const void* dy, void* dx))
 // Window q of a dim is [floor(q*in/out), ceil((q+1)*in/out)); only planes, in and out are used.
-MT_KERNEL_CPU_ONLY(adaptive_avg_pool_forward, void(DType dtype, const PoolParams& params,
-                                                   const void* x, void* y))
-MT_KERNEL_CPU_ONLY(adaptive_avg_pool_backward, void(DType dtype, const PoolParams& params,
-                                                    const void* dy, void* dx))
+MT_KERNEL_CPU_ONLY(adaptive_avg_pool_forward,
+                   void(DType dtype, const PoolParams& params, const void* x, void* y))
+MT_KERNEL_CPU_ONLY(adaptive_avg_pool_backward,
+                   void(DType dtype, const PoolParams& params, const void* dy, void* dx))
 MT_KERNEL_CPU_ONLY(adaptive_max_pool_forward, void(DType dtype, const PoolParams& params,
                                                    const void* x, void* y, int64_t* index))

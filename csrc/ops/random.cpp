@@ -6,7 +6,8 @@ namespace mt {
 namespace {
 
 // Runs a kernel on contiguous memory of y's shape and copies it to y where y is not contiguous.
-template <class F> void fill(const Tensor& y, const char* name, const F& f) {
+template <class F>
+void fill(const Tensor& y, const char* name, const F& f) {
   check_no_overlap(y, name);
   if (y.is_contiguous()) {
     f(y);
@@ -18,7 +19,8 @@ template <class F> void fill(const Tensor& y, const char* name, const F& f) {
   y.bump_version();
 }
 
-template <RandomOp op, bool any_dtype = false> struct Named {
+template <RandomOp op, bool any_dtype = false>
+struct Named {
   static inline const char* name = "";
   static void run(const Tensor& y, double a, double b, int64_t seed, int64_t offset) {
     if (any_dtype && !is_floating(y.dtype())) {
@@ -50,7 +52,8 @@ void check_probabilities(const Tensor& p, const char* name) {
   Tensor q = contiguous(to_dtype(p, DType::Float64));
   const double* v = q.data<double>();
   for (int64_t i = 0; i < q.numel(); i++)
-    MT_CHECK(v[i] >= 0 && v[i] <= 1, name, "(): expects all probabilities to be >= 0 and <= 1, got ", v[i]);
+    MT_CHECK(v[i] >= 0 && v[i] <= 1, name,
+             "(): expects all probabilities to be >= 0 and <= 1, got ", v[i]);
 }
 
 void bernoulli_(const Tensor& y, const Operand& p, int64_t seed, int64_t offset) {
@@ -60,8 +63,8 @@ void bernoulli_(const Tensor& y, const Operand& p, int64_t seed, int64_t offset)
     check_probabilities(*p.tensor, "bernoulli_");
     many = contiguous(to_dtype(expand_to(*p.tensor, y.sizes(), "bernoulli_"), DType::Float32));
   } else {
-    MT_CHECK(p.scalar.d >= 0 && p.scalar.d <= 1, "bernoulli_(): expects p to be in [0, 1], but got p=",
-             p.scalar.d);
+    MT_CHECK(p.scalar.d >= 0 && p.scalar.d <= 1,
+             "bernoulli_(): expects p to be in [0, 1], but got p=", p.scalar.d);
   }
   fill(y, "bernoulli_", [&](const Tensor& t) {
     MT_DISPATCH_CPU(t.device(), t.numel(), random_bernoulli, t.dtype(), t.data(),
@@ -87,14 +90,17 @@ Tensor randperm(int64_t n, int64_t seed, int64_t offset) {
   return y;
 }
 
-Tensor multinomial(const Tensor& weights, int64_t draws, bool replacement, int64_t seed, int64_t offset) {
+Tensor multinomial(const Tensor& weights, int64_t draws, bool replacement, int64_t seed,
+                   int64_t offset) {
   check_floating(weights, "multinomial", "weights");
   MT_CHECK(weights.dim() == 1 || weights.dim() == 2,
            "multinomial(): prob_dist must be 1 or 2 dim, got shape ", weights.sizes());
   int64_t n = weights.size(-1), rows = weights.dim() == 2 ? weights.size(0) : 1;
   MT_CHECK(draws > 0, "multinomial(): cannot sample n_sample <= 0 samples, got ", draws);
-  MT_CHECK(replacement || draws <= n, "multinomial(): cannot sample n_sample > prob_dist.size(-1) "
-           "samples without replacement: ", draws, " of ", n);
+  MT_CHECK(replacement || draws <= n,
+           "multinomial(): cannot sample n_sample > prob_dist.size(-1) "
+           "samples without replacement: ",
+           draws, " of ", n);
   Tensor p = contiguous(to_dtype(weights, DType::Float64));
   const double* v = p.data<double>();
   for (int64_t r = 0; r < rows; r++) {
@@ -107,8 +113,10 @@ Tensor multinomial(const Tensor& weights, int64_t draws, bool replacement, int64
       sum += x;
       positive += x > 0;
     }
-    MT_CHECK(sum > 0, "multinomial(): invalid multinomial distribution (sum of probabilities <= 0)");
-    MT_CHECK(replacement || positive >= draws, "multinomial(): invalid multinomial distribution (with "
+    MT_CHECK(sum > 0,
+             "multinomial(): invalid multinomial distribution (sum of probabilities <= 0)");
+    MT_CHECK(replacement || positive >= draws,
+             "multinomial(): invalid multinomial distribution (with "
              "replacement=False, not enough non-negative category to sample)");
   }
   Dims shape;
@@ -123,8 +131,8 @@ Tensor multinomial(const Tensor& weights, int64_t draws, bool replacement, int64
 }  // namespace
 
 MT_BIND(random) {
-#define MT_DEF_(op, ...)                                   \
-  Named<RandomOp::op, ##__VA_ARGS__>::name = #op "_";      \
+#define MT_DEF_(op, ...)                              \
+  Named<RandomOp::op, ##__VA_ARGS__>::name = #op "_"; \
   def_plain<&Named<RandomOp::op, ##__VA_ARGS__>::run>(m, #op "_");
   MT_DEF_(uniform)
   MT_DEF_(normal)

@@ -93,9 +93,8 @@ Tensor sum_to_size(const Tensor& x, const Dims& shape) {
     mask |= 1u << (i + extra);
   }
   MT_CHECK(fits, "sum_to_size(): size ", shape, " is not expandable to size ", x.sizes(), ".");
-  if (mask == 0) return alias(x);
-  Tensor y = is_floating(x.dtype()) ? sum_of(SumOp::sum, x, mask, nullptr, {})
-                                    : to_dtype(sum_int(x, mask), x.dtype());
+  if (mask == 0 && shape.n > 0) return alias(x);
+  Tensor y = is_floating(x.dtype()) ? sum_of(SumOp::sum, x, mask, nullptr, {}) : sum_int(x, mask);
   return as_strided(y, shape, contiguous_strides(shape), y->offset);
 }
 

@@ -24,7 +24,8 @@ Tensor transposed(const Tensor& x) {
 Tensor column_sums(const Tensor& x) {
   Tensor y = empty({x.size(1)}, x.dtype(), x.device());
   Tensor one = scalar_tensor(Scalar::of(1.0), x.dtype(), x.device());
-  gemm_into(as_strided(y, {1, y.numel()}, {y.numel(), 1}, 0), as_strided(one, {1, x.size(0)}, {0, 0}, 0), x);
+  gemm_into(as_strided(y, {1, y.numel()}, {y.numel(), 1}, 0),
+            as_strided(one, {1, x.size(0)}, {0, 0}, 0), x);
   return y;
 }
 
@@ -33,21 +34,24 @@ struct Prepared {
   int64_t gates;
   RnnArgs args;
 
-  Prepared(int64_t kind_number, const Tensor& input, const Tensor& h, const std::optional<Tensor>& c,
-           const Tensor& ih, const Tensor& hh, const std::optional<Tensor>& bias, bool reverse) {
+  Prepared(int64_t kind_number, const Tensor& input, const Tensor& h,
+           const std::optional<Tensor>& c, const Tensor& ih, const Tensor& hh,
+           const std::optional<Tensor>& bias, bool reverse) {
     MT_CHECK_VALUE(kind_number >= 0 && kind_number <= 3, "rnn: no such kind: ", kind_number);
     const RnnKind kind = RnnKind(kind_number);
     const char* op = kNames[kind_number];
     gates = rnn_gates(kind);
     check_floating(input, op, "input");
-    MT_CHECK(input.dim() == 3, op, "(): expected input [steps, batch, features], got ", input.sizes());
-    MT_CHECK(hh.dim() == 2 && hh.size(0) == gates * hh.size(1), op, "(): expected w_hh of shape [", gates,
-             " * hidden, hidden], got ", hh.sizes());
+    MT_CHECK(input.dim() == 3, op, "(): expected input [steps, batch, features], got ",
+             input.sizes());
+    MT_CHECK(hh.dim() == 2 && hh.size(0) == gates * hh.size(1) && hh.size(1) > 0, op,
+             "(): expected w_hh of shape [", gates, " * hidden, hidden], got ", hh.sizes());
     const int64_t n = input.size(1), hidden = hh.size(1);
     MT_CHECK(ih.dim() == 2 && ih.size(0) == gates * hidden && ih.size(1) == input.size(2), op,
-             "(): expected w_ih of shape ", Dims{gates * hidden, input.size(2)}, ", got ", ih.sizes());
-    MT_CHECK(h.sizes() == (Dims{n, hidden}), op, "(): expected h0 of shape ", Dims{n, hidden}, ", got ",
-             h.sizes());
+             "(): expected w_ih of shape ", Dims{gates * hidden, input.size(2)}, ", got ",
+             ih.sizes());
+    MT_CHECK(h.sizes() == (Dims{n, hidden}), op, "(): expected h0 of shape ", Dims{n, hidden},
+             ", got ", h.sizes());
     MT_CHECK(!bias || bias->sizes() == Dims{gates * hidden}, op, "(): expected biases of shape ",
              Dims{gates * hidden}, ", got ", bias ? bias->sizes() : Dims());
     MT_CHECK(input.size(0) > 0, op, "(): Expected sequence length to be larger than 0");
@@ -78,11 +82,14 @@ struct Prepared {
   const void* cells(const Tensor& c) const { return c ? c.data() : h0.data(); }
 };
 
-template <class T> void add_biases(const Prepared& p, const T* b_ih, T* sum) {
+template <class T>
+void add_biases(const Prepared& p, const T* b_ih, T* sum) {
   const T* b_hh = p.b_hh ? p.b_hh.data<T>() : nullptr;
   // GRU's last third takes part in a product with r and is added there.
-  const int64_t n = p.gates * p.args.hidden, both = p.args.kind == RnnKind::gru ? 2 * p.args.hidden : n;
-  for (int64_t i = 0; i < n; i++) sum[i] = (b_ih ? b_ih[i] : T(0)) + (b_hh && i < both ? b_hh[i] : T(0));
+  const int64_t n = p.gates * p.args.hidden,
+                both = p.args.kind == RnnKind::gru ? 2 * p.args.hidden : n;
+  for (int64_t i = 0; i < n; i++)
+    sum[i] = (b_ih ? b_ih[i] : T(0)) + (b_hh && i < both ? b_hh[i] : T(0));
 }
 
 using Forward = std::tuple<Tensor, Tensor, Tensor, Hidden<Tensor>, Hidden<Tensor>>;
@@ -97,7 +104,8 @@ Forward forward(int64_t kind, const Tensor& input, const Tensor& h, const std::o
            Dims{width}, ", got ", b_ih ? b_ih->sizes() : Dims());
   Tensor bias = empty({width}, a.dtype, p.x.device());
   Tensor own = b_ih ? contiguous(to_dtype(*b_ih, a.dtype)) : Tensor();
-  if (a.dtype == DType::Float64) add_biases(p, own ? own.data<double>() : nullptr, bias.data<double>());
+  if (a.dtype == DType::Float64)
+    add_biases(p, own ? own.data<double>() : nullptr, bias.data<double>());
   else add_biases(p, own ? own.data<float>() : nullptr, bias.data<float>());
   Tensor gates = linear_forward(p.x, p.w_ih, bias, Activation::none);
   Tensor out = empty(p.per_step(a.hidden), a.dtype, p.x.device()), extra;
@@ -120,11 +128,12 @@ Forward forward(int64_t kind, const Tensor& input, const Tensor& h, const std::o
 
 using Backward = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
-Backward backward(int64_t kind, const Tensor& input, const Tensor& h, const std::optional<Tensor>& c,
-                  const Tensor& w_ih, const Tensor& w_hh, const std::optional<Tensor>& b_hh, bool reverse,
-                  const Tensor& output, const std::optional<Tensor>& gates,
-                  const std::optional<Tensor>& extra, const std::optional<Tensor>& dout,
-                  const std::optional<Tensor>& dh_n, const std::optional<Tensor>& dc_n) {
+Backward backward(int64_t kind, const Tensor& input, const Tensor& h,
+                  const std::optional<Tensor>& c, const Tensor& w_ih, const Tensor& w_hh,
+                  const std::optional<Tensor>& b_hh, bool reverse, const Tensor& output,
+                  const std::optional<Tensor>& gates, const std::optional<Tensor>& extra,
+                  const std::optional<Tensor>& dout, const std::optional<Tensor>& dh_n,
+                  const std::optional<Tensor>& dc_n) {
   Prepared p(kind, input, h, c, w_ih, w_hh, b_hh, reverse);
   const RnnArgs& a = p.args;
   const int64_t width = p.gates * a.hidden;
@@ -139,8 +148,9 @@ Backward backward(int64_t kind, const Tensor& input, const Tensor& h, const std:
   Tensor dh0 = empty_like(p.h0), dc0 = p.has_extra() ? empty_like(p.h0) : dh0;
   auto data = [](const Tensor& t) { return t ? t.data() : nullptr; };
   MT_DISPATCH_CPU(p.x.device(), dgates.numel(), rnn_backward, a, gates ? gates->data() : out.data(),
-                  extra ? extra->data() : out.data(), p.h0.data(), p.cells(p.c0), out.data(), data(g_out),
-                  data(g_h), data(g_c), dgates.data(), dhidden.data(), dh0.data(), dc0.data());
+                  extra ? extra->data() : out.data(), p.h0.data(), p.cells(p.c0), out.data(),
+                  data(g_out), data(g_h), data(g_c), dgates.data(), dhidden.data(), dh0.data(),
+                  dc0.data());
   Tensor dx = empty_like(p.x), dw_ih = empty_like(p.w_ih), dw_hh = empty_like(p.w_hh);
   const Tensor dg = flat(dgates);
   gemm_into(flat(dx), dg, p.w_ih);
@@ -151,11 +161,13 @@ Backward backward(int64_t kind, const Tensor& input, const Tensor& h, const std:
   if (rest)
     gemm_into(dw_hh, transposed(flat(rows_of(dhidden, reverse ? 0 : 1, rest))),
               flat(rows_of(out, reverse ? 1 : 0, rest)), 1, 1);
-  Tensor db_ih = column_sums(dg), db_hh = a.kind == RnnKind::gru ? column_sums(flat(dhidden)) : db_ih;
+  Tensor db_ih = column_sums(dg),
+         db_hh = a.kind == RnnKind::gru ? column_sums(flat(dhidden)) : db_ih;
   const DType dtype = input.dtype();
   auto result = [&](const Tensor& t) { return to_dtype(t, dtype); };
   return {result(dx),    result(dh0),   a.kind == RnnKind::lstm ? result(dc0) : Tensor(),
-          result(dw_ih), result(dw_hh), result(db_ih), result(db_hh)};
+          result(dw_ih), result(dw_hh), result(db_ih),
+          result(db_hh)};
 }
 
 }  // namespace

@@ -29,7 +29,9 @@ DType result_type_of(std::initializer_list<const Operand*> operands) {
   Scalar s{number, 0, 0};
   DType type = any_zero ? zero_type : any_dim ? dim_type : DType::Bool;
   if (any_number) {
-    DType numbers = number == Scalar::Float ? DType::Float32 : number == Scalar::Int ? DType::Int64 : DType::Bool;
+    DType numbers = number == Scalar::Float ? DType::Float32
+                    : number == Scalar::Int ? DType::Int64
+                                            : DType::Bool;
     if (!any_zero && !any_dim) return numbers;
     if (!any_zero) return promote_scalar(dim_type, s);
     type = promote_scalar(zero_type, s);
@@ -116,8 +118,8 @@ Tensor result(std::initializer_list<const Operand*> operands, const Dims& shape,
   return empty(shape, dtype, {});
 }
 
-DType checked_type(TernaryOp op, const char* name, const Operand& a, const Operand& b, const Operand& c,
-                   const Scalar& value) {
+DType checked_type(TernaryOp op, const char* name, const Operand& a, const Operand& b,
+                   const Operand& c, const Scalar& value) {
   DType dtype = result_type_of({&a, &b, &c});
   if (op == TernaryOp::addcdiv || op == TernaryOp::lerp)
     MT_CHECK(is_floating(dtype), name, "(): expected floating point tensors, got ", dtype,
@@ -163,7 +165,8 @@ void forward_(TernaryOp op, const char* name, const Tensor& z, const Operand& b,
   z.bump_version();
 }
 
-template <TernaryOp op> struct Named {
+template <TernaryOp op>
+struct Named {
   static inline const char* name = "";
   static Tensor run(const Operand& a, const Operand& b, const Operand& c, const Scalar& value) {
     return forward(op, name, a, b, c, value);
@@ -188,9 +191,9 @@ Tensor where(const Tensor& condition, const Operand& x, const Operand& y) {
 }  // namespace
 
 MT_BIND(ternary) {
-#define MT_DEF_(op, ...)                           \
-  Named<TernaryOp::op>::name = #op;                \
-  def_op<&Named<TernaryOp::op>::run>(m, #op);      \
+#define MT_DEF_(op, ...)                      \
+  Named<TernaryOp::op>::name = #op;           \
+  def_op<&Named<TernaryOp::op>::run>(m, #op); \
   def_plain<&Named<TernaryOp::op>::run_>(m, #op "_");
   MT_TERNARY_NUMERIC_OPS(MT_DEF_)
   MT_TERNARY_FLOAT_OPS(MT_DEF_)

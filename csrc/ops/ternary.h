@@ -1,5 +1,5 @@
-// Elementwise functions of three tensors or numbers. One line is one op: its formula for x, y and w of
-// compute type T; `value` is the scale that addcmul and addcdiv take. Gradients are compositions
+// Elementwise functions of three tensors or numbers. One line is one op: its formula for x, y and w
+// of compute type T; `value` is the scale that addcmul and addcdiv take. Gradients are compositions
 // (minitorch/ops/ternary.py).
 #pragma once
 #include "core/dtype.h"
@@ -8,13 +8,14 @@
 #include "ops/elementwise.h"
 
 // NaN in any place gives NaN; lo > hi gives hi.
-#define MT_TERNARY_NUMERIC_OPS(X)                                                           \
-  X(clamp, fn::clamp_nan(x, y, w))                                                          \
+#define MT_TERNARY_NUMERIC_OPS(X)  \
+  X(clamp, fn::clamp_nan(x, y, w)) \
   X(addcmul, T(x + value * y * w))
 
 // Floating point only.
-#define MT_TERNARY_FLOAT_OPS(X)                                                             \
-  X(addcdiv, x + value * y / w)                                                             \
+#define MT_TERNARY_FLOAT_OPS(X)                                                                    \
+  X(nan_to_num, x != x ? value : x == T(__builtin_inff()) ? y : x == T(-__builtin_inff()) ? w : x) \
+  X(addcdiv, x + value * y / w)                                                                    \
   X(lerp, fn::fabs(w) < T(0.5) ? x + w * (y - x) : y - (y - x) * (T(1) - w))
 
 namespace mt {

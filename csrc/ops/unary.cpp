@@ -10,9 +10,11 @@ enum class Domain { Float, Numeric, Round, Bits };
 
 void check_domain(const Tensor& x, Domain domain, const char* name) {
   if (domain == Domain::Bits)
-    MT_CHECK_KIND(ErrorKind::NotImplemented, !is_floating(x.dtype()), name, "(): expected an integer or bool tensor, got ", x.dtype());
+    MT_CHECK_KIND(ErrorKind::NotImplemented, !is_floating(x.dtype()), name,
+                  "(): expected an integer or bool tensor, got ", x.dtype());
   if (domain == Domain::Numeric || domain == Domain::Round)
-    MT_CHECK_KIND(ErrorKind::NotImplemented, x.dtype() != DType::Bool, name, "(): not defined for bool tensors");
+    MT_CHECK_KIND(ErrorKind::NotImplemented, x.dtype() != DType::Bool, name,
+                  "(): not defined for bool tensors");
 }
 
 Tensor forward(UnaryOp op, Domain domain, const char* name, const Tensor& x) {
@@ -40,14 +42,16 @@ void forward_(UnaryOp op, Domain domain, const char* name, const Tensor& x) {
 
 // ~x flips bits; of a bool it is the other truth value.
 Tensor bitwise_not(const Tensor& x) {
-  if (x.dtype() != DType::Bool) return forward(UnaryOp::bitwise_not, Domain::Bits, "bitwise_not", x);
+  if (x.dtype() != DType::Bool)
+    return forward(UnaryOp::bitwise_not, Domain::Bits, "bitwise_not", x);
   Tensor y = empty_like_layout(x, DType::Bool);
   MT_DISPATCH_CPU(x.device(), x.numel(), unary_test, TestOp::logical_not, DType::Int64,
                   {{DType::Bool, DType::Bool}}, iter2(y, x));
   return y;
 }
 void bitwise_not_(const Tensor& x) {
-  if (x.dtype() != DType::Bool) return forward_(UnaryOp::bitwise_not, Domain::Bits, "bitwise_not", x);
+  if (x.dtype() != DType::Bool)
+    return forward_(UnaryOp::bitwise_not, Domain::Bits, "bitwise_not", x);
   check_no_overlap(x, "bitwise_not");
   copy_into(x, bitwise_not(x));
   x.bump_version();
@@ -65,7 +69,8 @@ Tensor test(TestOp op, const Tensor& x) {
   Tensor y = empty_like_layout(x, DType::Bool);
   if (!is_floating(x.dtype()) && op != TestOp::logical_not) {
     // Integers are finite, and only they can be negative without a sign of zero.
-    Tensor zero = scalar_tensor(Scalar::of(int64_t(op == TestOp::isfinite)), DType::Bool, x.device());
+    Tensor zero =
+        scalar_tensor(Scalar::of(int64_t(op == TestOp::isfinite)), DType::Bool, x.device());
     copy_into(y, zero);
     return y;
   }
@@ -74,21 +79,27 @@ Tensor test(TestOp op, const Tensor& x) {
   return y;
 }
 
-template <UnaryOp op, Domain domain> struct Named {
+template <UnaryOp op, Domain domain>
+struct Named {
   static inline const char* name = "";
   static Tensor run(const Tensor& x) { return forward(op, domain, name, x); }
   static void run_(const Tensor& x) { forward_(op, domain, name, x); }
-  static Tensor run_backward(const Tensor& dy, const Tensor& saved) { return backward(op, dy, saved); }
+  static Tensor run_backward(const Tensor& dy, const Tensor& saved) {
+    return backward(op, dy, saved);
+  }
 };
-template <TestOp op> Tensor run_test(const Tensor& x) { return test(op, x); }
+template <TestOp op>
+Tensor run_test(const Tensor& x) {
+  return test(op, x);
+}
 
 }  // namespace
 
 MT_BIND(unary) {
-#define MT_DEF_(op, domain, backward)                                  \
-  Named<UnaryOp::op, Domain::domain>::name = #op;                      \
-  def_op<&Named<UnaryOp::op, Domain::domain>::run>(m, #op);            \
-  def_plain<&Named<UnaryOp::op, Domain::domain>::run_>(m, #op "_");    \
+#define MT_DEF_(op, domain, backward)                               \
+  Named<UnaryOp::op, Domain::domain>::name = #op;                   \
+  def_op<&Named<UnaryOp::op, Domain::domain>::run>(m, #op);         \
+  def_plain<&Named<UnaryOp::op, Domain::domain>::run_>(m, #op "_"); \
   if (backward) def_raw<&Named<UnaryOp::op, Domain::domain>::run_backward>(m, #op "_backward");
 #define MT_DEF_FLOAT_(op, ...) MT_DEF_(op, Float, true)
 #define MT_DEF_NUMERIC_(op, ...) MT_DEF_(op, Numeric, true)

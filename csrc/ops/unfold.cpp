@@ -32,8 +32,8 @@ ConvParams blocks(const Dims& image, py::handle kernel, py::handle dilation, py:
     p.out[1 + i] = room < 0 ? 0 : room / s[i] + 1;
     counts.push(p.out[1 + i]);
   }
-  MT_CHECK(counts[0] > 0 && counts[1] > 0, op, "(): Given spatial size ", image, ", kernel_size ", k,
-           ", dilation ", l, ", padding ", a, ", stride ", s,
+  MT_CHECK(counts[0] > 0 && counts[1] > 0, op, "(): Given spatial size ", image, ", kernel_size ",
+           k, ", dilation ", l, ", padding ", a, ", stride ", s,
            ", calculated shape of the array of sliding blocks as ", counts,
            ", but its components must be at least one.");
   return p;
@@ -47,7 +47,8 @@ Tensor unfold_blocks(const Tensor& x, py::handle kernel, py::handle dilation, py
                      py::handle stride) {
   MT_CHECK((x.dim() == 3 || x.dim() == 4) && x.size(-1) && x.size(-2) && x.size(-3),
            "unfold(): Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other "
-           "non-zero dimensions for input, but got: ", x.sizes());
+           "non-zero dimensions for input, but got: ",
+           x.sizes());
   ConvParams p = blocks({x.size(-2), x.size(-1)}, kernel, dilation, padding, stride, "unfold");
   p.batch = x.dim() == 4 ? x.size(0) : 1;
   p.c = x.size(-3);
@@ -64,19 +65,21 @@ Tensor fold_blocks(const Tensor& columns, py::handle output, py::handle kernel, 
                    py::handle padding, py::handle stride) {
   MT_CHECK((columns.dim() == 2 || columns.dim() == 3) && columns.size(-1) && columns.size(-2),
            "fold(): Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and "
-           "non-zero dimensions for input, but got: ", columns.sizes());
+           "non-zero dimensions for input, but got: ",
+           columns.sizes());
   const Dims image = two(output, "fold", "output_size");
   ConvParams p = blocks(image, kernel, dilation, padding, stride, "fold");
   p.batch = columns.dim() == 3 ? columns.size(0) : 1;
-  MT_CHECK(columns.size(-2) % p.taps() == 0, "fold(): Expected size of input's dimension 1 to be "
-           "divisible by the product of kernel_size, but got input.size(1)=", columns.size(-2),
-           " and kernel_size=", Dims(p.kernel + 1, 2));
-  MT_CHECK(columns.size(-1) == p.out_size(), "fold(): Given output_size=", image, ", kernel_size=",
-           Dims(p.kernel + 1, 2), ", dilation=", Dims(p.dilation + 1, 2), ", padding=",
-           Dims(p.padding + 1, 2), ", stride=", Dims(p.stride + 1, 2),
-           ", expected size of input's dimension 2 to match the calculated number of sliding blocks ",
-           p.out[1], " * ", p.out[2], " = ", p.out_size(), ", but got input.size(2)=",
-           columns.size(-1));
+  MT_CHECK(columns.size(-2) % p.taps() == 0,
+           "fold(): Expected size of input's dimension 1 to be "
+           "divisible by the product of kernel_size, but got input.size(1)=",
+           columns.size(-2), " and kernel_size=", Dims(p.kernel + 1, 2));
+  MT_CHECK(
+      columns.size(-1) == p.out_size(), "fold(): Given output_size=", image,
+      ", kernel_size=", Dims(p.kernel + 1, 2), ", dilation=", Dims(p.dilation + 1, 2),
+      ", padding=", Dims(p.padding + 1, 2), ", stride=", Dims(p.stride + 1, 2),
+      ", expected size of input's dimension 2 to match the calculated number of sliding blocks ",
+      p.out[1], " * ", p.out[2], " = ", p.out_size(), ", but got input.size(2)=", columns.size(-1));
   p.c = columns.size(-2) / p.taps();
   const DType t = compute_type(columns.dtype());
   const Tensor from = contiguous(to_dtype(columns, t));

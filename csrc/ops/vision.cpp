@@ -8,16 +8,22 @@ namespace {
 GridParams params_of(const Tensor& x, const Tensor& grid, int mode, int padding, bool align) {
   MT_CHECK(x.dim() == 4 || x.dim() == 5,
            "grid_sample(): expected 4D or 5D input, but got input of size ", x.sizes());
-  MT_CHECK(x.dim() == grid.dim(), "grid_sample(): expected grid and input to have same number of "
-           "dimensions, but got input with sizes ", x.sizes(), " and grid with sizes ", grid.sizes());
+  MT_CHECK(x.dim() == grid.dim(),
+           "grid_sample(): expected grid and input to have same number of "
+           "dimensions, but got input with sizes ",
+           x.sizes(), " and grid with sizes ", grid.sizes());
   GridParams p = {};
   p.nd = x.dim() - 2;
   MT_CHECK(grid.size(-1) == p.nd, "grid_sample(): expected grid to have size ", p.nd,
            " in last dimension, but got grid with sizes ", grid.sizes());
-  MT_CHECK(x.size(0) == grid.size(0), "grid_sample(): expected grid and input to have same batch "
-           "size, but got input with sizes ", x.sizes(), " and grid with sizes ", grid.sizes());
-  MT_CHECK(x.dtype() == grid.dtype(), "grid_sample(): expected input and grid to have same dtype, but "
-           "input has ", x.dtype(), " and grid has ", grid.dtype());
+  MT_CHECK(x.size(0) == grid.size(0),
+           "grid_sample(): expected grid and input to have same batch "
+           "size, but got input with sizes ",
+           x.sizes(), " and grid with sizes ", grid.sizes());
+  MT_CHECK(x.dtype() == grid.dtype(),
+           "grid_sample(): expected input and grid to have same dtype, but "
+           "input has ",
+           x.dtype(), " and grid has ", grid.dtype());
   check_floating(x, "grid_sample", "input");
   check_same_device(x, grid, "grid_sample");
   MT_CHECK(GridMode(mode) != GridMode::bicubic || p.nd == 2,
@@ -28,8 +34,10 @@ GridParams params_of(const Tensor& x, const Tensor& grid, int mode, int padding,
   for (int i = 0; i < p.nd; i++) {
     p.in[3 - p.nd + i] = x.size(2 + i);
     p.out[3 - p.nd + i] = grid.size(1 + i);
-    MT_CHECK(x.size(2 + i) > 0, "grid_sample(): expected input to have non-empty spatial dimensions, "
-             "but got input of size ", x.sizes());
+    MT_CHECK(x.size(2 + i) > 0,
+             "grid_sample(): expected input to have non-empty spatial dimensions, "
+             "but got input of size ",
+             x.sizes());
   }
   return p;
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from .._load import _C
 from . import engine, node
 
+_plain_record = _C.record
+
 
 def _record(cls, *args):
     import traceback
 
-    new = _C.record(cls, *args)
+    new = _plain_record(cls, *args)
     new.context = "".join(traceback.format_stack()[:-1])
     return new
 
@@ -55,12 +57,14 @@ def set_detect_anomaly(mode, check_nan=True):
 
     _enabled, _check_nan = bool(mode), check_nan
     engine._pass_class = _CheckedPass if mode and check_nan else engine._Pass
-    wanted = _record if mode else _C.record
+    wanted = _record if mode else _plain_record
     # Every op module holds `record` as a global, which keeps the normal path free of a test.
     node.record = wanted
     prefix = __name__.split(".")[0] + "."
     for name, module in list(sys.modules.items()):
-        if name.startswith(prefix) and getattr(module, "record", None) in (_C.record, _record):
+        if module is _C or not name.startswith(prefix):
+            continue
+        if getattr(module, "record", None) in (_plain_record, _record):
             module.record = wanted
 
 

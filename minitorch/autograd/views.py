@@ -6,25 +6,14 @@ from .._load import _C
 from .node import Node, record
 
 
-def _with_layout(grad, base):
-    """The gradient laid out in memory as `base`, so that a view's strides mean the same in it."""
-    if grad.stride() == base[1]:
-        return grad
-    out = _C.empty_strided(base[0], base[1], grad.dtype, grad.device)
-    _C.copy_(out, grad)
-    return out
-
-
 class AsStridedView(Node):
     """A view of a base, by geometry alone: sizes, strides, offset from the base's first element."""
 
     __slots__ = ("base", "geometry")
 
     def backward(self, dy):
-        sizes, strides = self.base
-        dx = _C.empty_strided(sizes, strides, dy.dtype, dy.device)
-        _C.fill_(dx, 0)
-        _C.copy_(_C.as_strided(dx, *self.geometry), dy)
+        dx = _C.empty_strided(*self.base, dy.dtype, dy.device).zero_()
+        dx.as_strided(*self.geometry).copy_(dy)
         return dx
 
 
@@ -34,12 +23,11 @@ class CopySlices(Node):
     __slots__ = ("base", "geometry")
 
     def backward(self, d_base):
-        laid_out = _with_layout(d_base.detach(), self.base)
-        d_view = _C.as_strided(laid_out, *self.geometry).clone() if self.needs(1) else None
-        d_old = None
-        if self.needs(0):
-            d_old = _C.clone(laid_out, True)
-            _C.fill_(_C.as_strided(d_old, *self.geometry), 0)
+        # Laid out in memory as the base was, so that the view's strides mean the same in it. All of
+        # it is recorded under create_graph.
+        d_old = _C.empty_strided(*self.base, d_base.dtype, d_base.device).copy_(d_base)
+        d_view = d_old.as_strided(*self.geometry).clone()
+        d_old.as_strided(*self.geometry).zero_()
         return d_old, d_view
 
 

@@ -33,7 +33,11 @@ def gradients(f, inputs, needs, grads):
         pairs = [(o, g) for o, g in zip(outs, grads) if g is not None and o.requires_grad]
         wanted = [x for x, need in zip(xs, needs) if need]
         found = engine.grad(
-            [o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=again, allow_unused=True
+            [o for o, _ in pairs],
+            wanted,
+            [g for _, g in pairs],
+            create_graph=again,
+            allow_unused=True,
         )
     finally:
         _C.set_grad_enabled(before)

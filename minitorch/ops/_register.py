@@ -98,7 +98,7 @@ functional = _registering(FUNCTIONAL)
 def alias(name, f):
     """Another public name for f wherever f is public."""
     for table in (FUNCTIONS, METHODS, FUNCTIONAL):
-        if any(v is f for v in table.values()):
+        if table.get(f.__name__) is f:
             table[name] = f
     return f
 

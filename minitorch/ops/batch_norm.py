@@ -23,9 +23,7 @@ class BatchNorm(Node):
                 needs,
                 (dy, dmean, drstd),
             )
-        return _C.batch_norm_backward(
-            dy, x, w, mean, rstd, self.training, needs[1] or needs[2]
-        )
+        return _C.batch_norm_backward(dy, x, w, mean, rstd, self.training, needs[1] or needs[2])
 
 
 def _batch_norm(x, w, b, eps, fixed):

@@ -141,8 +141,12 @@ def _conv(nd):
 
 
 def _conv_transpose(nd):
-    def conv_transpose(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-        y = _C.conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation, nd)
+    def conv_transpose(
+        input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+    ):
+        y = _C.conv_transpose(
+            input, weight, bias, stride, padding, output_padding, groups, dilation, nd
+        )
         if y.requires_grad:
             node = record(ConvTranspose, y, (input, weight, bias), (input, weight))
             node.spec = (stride, padding, dilation, groups, nd)

@@ -96,7 +96,9 @@ def cross_entropy(
         ValueError: input and target of different batch sizes.
     """
     code = reduction_code(reduction, size_average, reduce)
-    loss, stats, total = _C.cross_entropy(input, target, weight, code, ignore_index, label_smoothing)
+    loss, stats, total = _C.cross_entropy(
+        input, target, weight, code, ignore_index, label_smoothing
+    )
     if loss.requires_grad:
         node = record(CrossEntropy, loss, (input, target), (input, target, weight, stats))
         node.options = (code, ignore_index, label_smoothing)

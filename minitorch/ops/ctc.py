@@ -21,7 +21,13 @@ class CtcLoss(Node):
 
 
 def ctc_loss(
-    log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False
+    log_probs,
+    targets,
+    input_lengths,
+    target_lengths,
+    blank=0,
+    reduction="mean",
+    zero_infinity=False,
 ):
     """Negative log-likelihood of label sequences under per-step class distributions.
 
@@ -38,7 +44,9 @@ def ctc_loss(
     code = reduction_code(reduction)
     device = log_probs.device
     lengths = [
-        v if isinstance(v, _C.TensorBase) else FUNCTIONS["tensor"](list(v), dtype=_C.int64, device=device)
+        v
+        if isinstance(v, _C.TensorBase)
+        else FUNCTIONS["tensor"](list(v), dtype=_C.int64, device=device)
         for v in (input_lengths, target_lengths)
     ]
     single = log_probs.dim() == 2

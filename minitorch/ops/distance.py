@@ -62,9 +62,7 @@ def pdist(input, p=2.0):
         [N (N - 1) / 2], ordered by i, then j.
     """
     if input.dim() != 2:
-        raise RuntimeError(
-            f"pdist(): only supports 2D tensors, got shape {tuple(input.shape)}"
-        )
+        raise RuntimeError(f"pdist(): only supports 2D tensors, got shape {tuple(input.shape)}")
     if p < 0:
         raise RuntimeError(f"pdist(): only supports non-negative p values, got {p}")
     n = input.shape[0]

@@ -126,7 +126,15 @@ def instance_norm(
 
 @function(name="instance_norm")
 def _top_level_instance_norm(
-    input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, cudnn_enabled=True
+    input,
+    weight,
+    bias,
+    running_mean,
+    running_var,
+    use_input_stats,
+    momentum,
+    eps,
+    cudnn_enabled=True,
 ):
     """nn.functional.instance_norm with its arguments in another order."""
     return _instance_norm(

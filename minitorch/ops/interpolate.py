@@ -90,7 +90,9 @@ def interpolate(
             f"{f'{need + 2}D' if need else '3D, 4D or 5D'} input"
         )
     if antialias and not (mode in ("bilinear", "bicubic") and nd == 2):
-        raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input")
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input"
+        )
     spatial = input.shape[2:]
     scales = ()
     if (size is None) == (scale_factor is None):
@@ -108,7 +110,11 @@ def interpolate(
                 f"spatial dimensions of {list(spatial)} and output size of {size}."
             )
     else:
-        scales = (float(scale_factor),) * nd if not isinstance(scale_factor, (tuple, list)) else tuple(scale_factor)
+        scales = (
+            (float(scale_factor),) * nd
+            if not isinstance(scale_factor, (tuple, list))
+            else tuple(scale_factor)
+        )
         if len(scales) != nd:
             raise ValueError(
                 f"Input and scale_factor must have the same number of spatial dimensions, but got input "

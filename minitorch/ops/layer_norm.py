@@ -35,7 +35,9 @@ class RmsNorm(Node):
         x, w, rstd = self.saved
         needs = self.needs_input_grad
         if _C.is_grad_enabled():
-            return gradients(lambda x, w: _rms_norm(x, self.shape, w, self.eps), (x, w), needs, (dy,))
+            return gradients(
+                lambda x, w: _rms_norm(x, self.shape, w, self.eps), (x, w), needs, (dy,)
+            )
         dx, dw, _ = _C.layer_norm_backward(dy, x, self.shape, w, None, rstd, needs[1])
         return dx, dw
 
@@ -83,7 +85,9 @@ functional(layer_norm)
 
 
 @function(name="layer_norm")
-def _top_level_layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True):
+def _top_level_layer_norm(
+    input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True
+):
     """nn.functional.layer_norm."""
     return layer_norm(input, normalized_shape, weight, bias, eps)
 
@@ -100,7 +104,12 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
         if input.requires_grad:
             mean.requires_grad = rstd.requires_grad = True
         outs = (y, mean, rstd)
-        node = record(LayerNorm, outs, (input, weight, bias), (input, weight, bias, mean.detach(), rstd.detach()))
+        node = record(
+            LayerNorm,
+            outs,
+            (input, weight, bias),
+            (input, weight, bias, mean.detach(), rstd.detach()),
+        )
         node.eps = eps
         node.shape = _shape(normalized_shape)
     return y, mean, rstd
@@ -113,12 +122,11 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
         input: [*, *normalized_shape].
         normalized_shape: sizes of the dims to normalise over.
         weight: of shape normalized_shape.
-        eps: added to the mean square; the machine epsilon of input's dtype where None.
+        eps: added to the mean square; the machine epsilon of float64 or float32 where None.
     """
     if eps is None:
-        from ..dtypes import finfo
-
-        eps = finfo(input.dtype).eps
+        # Machine epsilon of the dtype that the sums are made in.
+        eps = 2.0**-52 if input.dtype is _C.float64 else 2.0**-23
     y, _, rstd = _C.rms_norm(input, normalized_shape, weight, eps)
     if y.requires_grad:
         node = record(RmsNorm, y, (input, weight), (input, weight, rstd))

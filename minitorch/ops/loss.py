@@ -50,7 +50,7 @@ FORMULAS = {
 def _smooth(d, beta):
     a = d.abs()
     inside = (a < beta).to(d.dtype)
-    return inside * (0.5 / beta if beta else 0) * d * d + (1 - inside) * (a - 0.5 * beta)
+    return inside * (0.5 / beta) * d * d + (1 - inside) * (a - 0.5 * beta)
 
 
 def _huber(d, delta):
@@ -143,8 +143,11 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
         beta: where the parabola ends, not negative.
     """
     if beta < 0:
-        raise RuntimeError(f"smooth_l1_loss(): does not support negative values for beta, got {beta}")
-    return _smooth_l1(input, target, reduction_code(reduction, size_average, reduce), beta)
+        raise RuntimeError(
+            f"smooth_l1_loss(): does not support negative values for beta, got {beta}"
+        )
+    code = reduction_code(reduction, size_average, reduce)
+    return _smooth_l1(input, target, code, beta) if beta else _l1(input, target, code)
 
 
 @functional
@@ -157,7 +160,9 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
         weight: scale of each element, of input's shape.
     """
     if delta <= 0:
-        raise RuntimeError(f"huber_loss(): does not support non-positive values for delta, got {delta}")
+        raise RuntimeError(
+            f"huber_loss(): does not support non-positive values for delta, got {delta}"
+        )
     code = reduction_code(reduction)
     if weight is None:
         return _huber_loss(input, target, code, delta)
@@ -165,7 +170,9 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 
 
 @functional
-def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+def binary_cross_entropy(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
+):
     """-(t log x + (1 - t) log(1 - x)), logarithms not below -100.
 
     Args:
@@ -240,7 +247,14 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
 
 @functional
 def poisson_nll_loss(
-    input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction="mean"
+    input,
+    target,
+    log_input=True,
+    full=False,
+    size_average=None,
+    eps=1e-8,
+    reduce=None,
+    reduction="mean",
 ):
     """Negative log-likelihood of counts under Poisson distributions.
 

@@ -232,5 +232,3 @@ def triplet_margin_with_distance_loss(
     if swap:
         far = FUNCTIONS["minimum"](far, distance(positive, negative))
     return reduced((margin + near - far).clamp(min=0), code)
-
-

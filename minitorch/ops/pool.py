@@ -7,7 +7,7 @@ remember where they were found; their gradient goes there.
 from __future__ import annotations
 
 from .._load import _C
-from ._register import FUNCTIONAL, FUNCTIONS, Node, functional, record
+from ._register import FUNCTIONAL, FUNCTIONS, Node, record, write_out
 
 
 def _scatter(dy, places, shape, nd):
@@ -19,7 +19,9 @@ def _scatter(dy, places, shape, nd):
     size = 1
     for n in shape[len(shape) - nd :]:
         size *= n
-    flat = dy.new_zeros((rows, size)).scatter_add(1, places.reshape((rows, -1)), dy.reshape((rows, -1)))
+    flat = dy.new_zeros((rows, size)).scatter_add(
+        1, places.reshape((rows, -1)), dy.reshape((rows, -1))
+    )
     return flat.reshape(shape)
 
 
@@ -118,9 +120,17 @@ def _named(f, name, doc, top=False):
 
 def _max_pool(nd):
     def max_pool(
-        input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+        input,
+        kernel_size,
+        stride=None,
+        padding=0,
+        dilation=1,
+        ceil_mode=False,
+        return_indices=False,
     ):
-        y, index = _C.max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, nd)
+        y, index = _C.max_pool(
+            input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, nd
+        )
         if y.requires_grad:
             out = (y, index) if return_indices else y
             record(MaxPool, out, (input,), (input, index)).spec = (
@@ -143,7 +153,9 @@ def _max_pool(nd):
 
 
 def _max_pool_with_indices(nd, plain):
-    def f(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=True):
+    def f(
+        input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=True
+    ):
         return plain(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
     name = f"max_pool{nd}d_with_indices"
@@ -155,17 +167,30 @@ def _max_pool_with_indices(nd, plain):
 def _average(nd):
     if nd == 1:
 
-        def avg_pool(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
-            return _avg_pool(input, (kernel_size, stride, padding, ceil_mode, count_include_pad, None, nd))
+        def avg_pool(
+            input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
+        ):
+            return _avg_pool(
+                input, (kernel_size, stride, padding, ceil_mode, count_include_pad, None, nd)
+            )
 
     else:
 
         def avg_pool(
             input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-            divisor_override=None,
+            divisor_override=None, *, out=None,
         ):  # fmt: skip
-            spec = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, nd)
-            return _avg_pool(input, spec)
+            spec = (
+                kernel_size,
+                stride,
+                padding,
+                ceil_mode,
+                count_include_pad,
+                divisor_override,
+                nd,
+            )
+            y = _avg_pool(input, spec)
+            return y if out is None else write_out(out, y, f"avg_pool{nd}d")
 
     doc = f"""The mean of each window over {nd} spatial dim{"s" if nd > 1 else ""}.
 
@@ -296,69 +321,3 @@ def _checked_output(sizes, default, stride):
 for _nd in (1, 2, 3):
     _lp_pool(_nd)
     _max_unpool(_nd)
-
-
-@functional
-def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
-    """Max pooling over windows at pseudo-random places, so that the output has any smaller size."""
-    return _fractional(input, kernel_size, output_size, output_ratio, return_indices, _random_samples, 2)
-
-
-@functional
-def fractional_max_pool3d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
-    """Max pooling over windows at pseudo-random places, so that the output has any smaller size."""
-    return _fractional(input, kernel_size, output_size, output_ratio, return_indices, _random_samples, 3)
-
-
-def _fractional(input, kernel_size, output_size, output_ratio, return_indices, samples, nd):
-    name = f"fractional_max_pool{nd}d"
-    if (output_size is None) == (output_ratio is None):
-        raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
-    shape = tuple(input.shape)
-    kernel = _each(kernel_size, nd)
-    if output_size is None:
-        ratio = (output_ratio,) * nd if isinstance(output_ratio, float) else tuple(output_ratio)
-        output_size = [int(n * r) for n, r in zip(shape[-nd:], ratio)]
-    out = _each(output_size, nd)
-    batched = len(shape) == nd + 2
-    batch, channels = (shape[0], shape[1]) if batched else (1, shape[0])
-    if samples is None:
-        from . import FUNCTIONS as functions
-
-        samples = functions["rand"](batch, channels, nd, dtype=input.dtype)
-    for n, o, k in zip(shape[-nd:], out, kernel):
-        if o + k - 1 > n:
-            raise RuntimeError(f"{name}(): pool size {k} too large relative to input size {n}")
-    values, places = _fractional_windows(input.reshape((batch, channels, *shape[-nd:])), samples, kernel, out)
-    shape = (*shape[:-nd], *out)
-    values, places = values.reshape(shape), places.reshape(shape)
-    return (values, places) if return_indices else values
-
-
-def _fractional_windows(x, samples, kernel, out):
-    """Values and places of the maxima: a gather of all window elements, then their maximum."""
-    from . import FUNCTIONS as functions
-
-    arange = functions["arange"]
-    nd, sizes = len(out), tuple(x.shape[2:])
-    places = None
-    for d in range(nd):
-        n, o, k = sizes[d], out[d], kernel[d]
-        # Window i of a dim starts at floor((i + u) * alpha) - floor(u * alpha), the last at the end.
-        u = samples[:, :, nd - 1 - d].unsqueeze(-1)
-        alpha = (n - k) / (o - 1) if o > 1 else 0.0
-        start = ((arange(o) + u) * alpha).floor() - (u * alpha).floor()
-        start = start.to(_C.int64)
-        start[..., o - 1] = n - k
-        inside = start.unsqueeze(-1) + arange(k)
-        lead = (*x.shape[:2], *(o if e == d else 1 for e in range(nd)), *(k if e == d else 1 for e in range(nd)))
-        inside = inside.reshape(lead)
-        places = inside if places is None else places * n + inside
-    count = 1
-    for o in out:
-        count *= o
-    places = places.reshape((*x.shape[:2], count, -1))
-    width = places.shape[-1]
-    values = x.flatten(2).gather(2, places.flatten(2)).reshape((*x.shape[:2], count, width))
-    best, which = values.max(-1)
-    return best, places.gather(-1, which.unsqueeze(-1)).squeeze(-1)

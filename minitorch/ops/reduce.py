@@ -89,7 +89,7 @@ def mean(input, dim=None, keepdim=False, *, dtype=None, out=None, axis=None):
 def sum_to_size(self, *size):
     """Sums dims so that the result has the given size, which must broadcast to the tensor's."""
     size = size[0] if len(size) == 1 and not isinstance(size[0], int) else size
-    if tuple(size) == tuple(self.shape):
+    if size and tuple(size) == tuple(self.shape):
         return self
     y = _C.sum_to_size(self, size)
     if y.requires_grad:

@@ -27,7 +27,11 @@ class RnnLayer(Node):
         grads = _C.rnn_layer_backward(
             kind, x, h0, c0, w_ih, w_hh, b_hh, reverse, out, gates, extra, dout, dh_n, dc_n
         )
-        return (*grads[:5], grads[5] if b_ih is not None else None, grads[6] if b_hh is not None else None)
+        return (
+            *grads[:5],
+            grads[5] if b_ih is not None else None,
+            grads[6] if b_hh is not None else None,
+        )
 
 
 def _composed(kind, reverse, x, h, c, w_ih, w_hh, b_ih, b_hh):
@@ -108,6 +112,8 @@ def rnn_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, reverse=False, nonlineari
         (out [T, N, H], h_n [N, H]).
     """
     if nonlinearity not in ("tanh", "relu"):
-        raise ValueError(f"rnn_layer(): nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
+        raise ValueError(
+            f"rnn_layer(): nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}"
+        )
     kind = _TANH if nonlinearity == "tanh" else _RELU
     return _layer(kind, x, h0, None, w_ih, w_hh, b_ih, b_hh, reverse)

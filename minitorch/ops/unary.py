@@ -86,6 +86,15 @@ def unary(name, saves, derivative, doc, *, names=()):
     return f
 
 
+def _sinc_slope(x):
+    u = x * math.pi
+    z = u * u
+    near = u * (-1 / 3 + z * (1 / 30 - z / 840))
+    where = FUNCTIONS["where"]
+    safe = where(z < 0.01, 1.0, u)
+    return math.pi * where(z < 0.01, near, (safe.cos() - safe.sin() / safe) / safe)
+
+
 _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
 exp = unary("exp", "y", lambda y: y, "e to the power of each element.")
@@ -122,6 +131,7 @@ sigmoid = unary("sigmoid", "y", lambda y: y * (1 - y), "1 / (1 + exp(-x)).")
 square = unary("square", "x", lambda x: 2 * x, "x * x.")
 relu = unary("relu", "y", lambda y: (y > 0).to(y.dtype), "max(x, 0).")
 frac = unary("frac", "x", lambda x: 1, "x minus its integer part, with the sign of x.")
+sinc = unary("sinc", "x", lambda x: _sinc_slope(x), "sin(pi x) / (pi x), 1 at 0.")
 abs = unary("abs", "x", lambda x: x.sign(), "Absolute value.", names=("absolute",))
 neg = unary("neg", "x", lambda x: -1, "-x.", names=("negative",))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from .._load import _C
-from ._register import FUNCTIONS, function, inplace, method, op, write_out
+from ._register import FUNCTIONS, Node, function, inplace, method, op, record, write_out
 
 _Tensor = _C.TensorBase
 
@@ -39,6 +39,16 @@ def logit(input, eps=None):
     return (x / (1 - x)).log()
 
 
+class NanToNum(Node):
+    """The gradient passes where the input is finite"""
+
+    __slots__ = ()
+
+    def backward(self, dy):
+        (x,) = self.saved
+        return _where(_C.isfinite(x), dy, 0)
+
+
 @op(out=True)
 def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
     """NaN and infinities replaced by numbers.
@@ -52,22 +62,14 @@ def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
     from ..dtypes import finfo
 
     limits = finfo(input.dtype)
-    y = _where(_C.isnan(input), 0.0 if nan is None else nan, input)
-    y = _where(_C.isposinf(input), limits.max if posinf is None else posinf, y)
-    return _where(_C.isneginf(input), limits.min if neginf is None else neginf, y)
+    high = limits.max if posinf is None else posinf
+    y = _C.nan_to_num(input, high, limits.min if neginf is None else neginf, nan or 0.0)
+    if y.requires_grad:
+        record(NanToNum, y, (input,), (input,))
+    return y
 
 
-@op(out=True)
-def sinc(input):
-    """sin(pi x) / (pi x), 1 at 0."""
-    x = (input if input.dtype.is_floating_point else input.to(_C.float32)) * math.pi
-    zero = x == 0
-    safe = _where(zero, 1.0, x)
-    # Around 0 the quotient has derivatives that a chain of sin and division loses at 0 itself.
-    return _where(zero, 1 - x * x / 6, safe.sin() / safe)
-
-
-for _f in (deg2rad, rad2deg, logit, nan_to_num, sinc):
+for _f in (deg2rad, rad2deg, logit, nan_to_num):
     inplace(_f, function=True)
 
 

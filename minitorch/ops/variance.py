@@ -116,6 +116,9 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         raise RuntimeError(
             "cov(): expected aweights to have floating point dtype but got " + str(aweights.dtype)
         )
+    for w, name in ((fweights, "fweights"), (aweights, "aweights")):
+        if w is not None and w.numel() and bool((w < 0).any()):
+            raise RuntimeError(f"cov(): {name} cannot be negative")
     x = input.reshape(1, -1) if input.dim() < 2 else input
     n = x.shape[1]
     for w, name in ((fweights, "fweights"), (aweights, "aweights")):
@@ -140,7 +143,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         divisor = total - correction
     divisor = max(divisor, 0) if isinstance(divisor, (int, float)) else divisor.clamp(min=0)
     y = scaled @ deviation.t() / divisor
-    return y.reshape(()) if input.dim() < 2 else y
+    return y.reshape(()) if y.numel() == 1 else y
 
 
 @op
@@ -156,3 +159,11 @@ def corrcoef(input):
     deviation = c.diagonal().sqrt()
     y = c / deviation.unsqueeze(1) / deviation.unsqueeze(0)
     return y.clamp(-1, 1)
+
+
+@op
+def trace(input):
+    """Sum of the diagonal of a matrix."""
+    if input.dim() != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.dim()}")
+    return input.diagonal().sum()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._load import _C
-from ._register import FUNCTIONAL, FUNCTIONS, Node, functional, record
+from ._register import FUNCTIONAL, FUNCTIONS, Node, function, functional, record
 
 _GRID_MODES = {"bilinear": 0, "nearest": 1, "bicubic": 2}
 _PADDINGS = {"zeros": 0, "border": 1, "reflection": 2}
@@ -83,9 +83,13 @@ def channel_shuffle(input, groups):
     """
     shape = input.shape
     if len(shape) < 3:
-        raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}")
+        raise RuntimeError(
+            f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}"
+        )
     if groups <= 0:
-        raise RuntimeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
+        raise RuntimeError(
+            f"Number of groups to divide channels in must be positive. Value of groups:{groups}"
+        )
     if shape[1] % groups:
         raise RuntimeError(
             f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups."
@@ -131,11 +135,23 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
             "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
             f"but got: '{padding_mode}'"
         )
-    spec = (_GRID_MODES[mode], _PADDINGS[padding_mode], bool(align_corners))
+    return _sample(input, grid, (_GRID_MODES[mode], _PADDINGS[padding_mode], bool(align_corners)))
+
+
+def _sample(input, grid, spec):
     y = _C.grid_sample(input, grid, *spec)
     if y.requires_grad:
         record(GridSample, y, (input, grid), (input, grid)).spec = spec
     return y
+
+
+@function
+def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
+    """grid_sample with its modes as numbers, in the order of its docstring."""
+    return _sample(input, grid, (int(interpolation_mode), int(padding_mode), bool(align_corners)))
+
+
+FUNCTIONS["grid_sampler_2d"] = FUNCTIONS["grid_sampler_3d"] = grid_sampler
 
 
 @functional
@@ -166,7 +182,9 @@ def affine_grid(theta, size, align_corners=None):
     shape = tuple(size[2:])
     base = theta.new_ones((*shape, nd + 1))
     for i, n in enumerate(shape):
-        line = FUNCTIONS["linspace"](-1, 1, n, dtype=theta.dtype) if n > 1 else theta.new_zeros((1,))
+        line = (
+            FUNCTIONS["linspace"](-1, 1, n, dtype=theta.dtype) if n > 1 else theta.new_zeros((1,))
+        )
         if not align_corners:
             line = line * ((n - 1) / n)
         base[..., nd - 1 - i] = line.reshape(tuple(n if j == i else 1 for j in range(nd)))

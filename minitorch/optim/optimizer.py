@@ -226,9 +226,8 @@ class Optimizer(OptimizerHooks):
             import warnings
 
             warnings.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this "
-                "will cause an error; see github.com/pytorch/pytorch/issues/40967 for more "
-                "information",
+                "optimizer contains a parameter group with duplicate parameters: each of them is "
+                "updated more than once per step",
                 stacklevel=3,
             )
         if any(id(p) in ids for group in self.param_groups for p in group["params"]):

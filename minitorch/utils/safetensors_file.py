@@ -1,6 +1,6 @@
 """The safetensors format: 8 bytes of header length, a JSON header, the tensors' bytes.
 
-Reference: https://github.com/huggingface/safetensors, section "Format".
+Reference: the description of the format in the safetensors project.
 """
 
 from __future__ import annotations

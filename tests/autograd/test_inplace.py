@@ -122,3 +122,16 @@ def test_wrong_shapes_and_dtypes():
     x = mt.arange(4).float()
     x.narrow(0, 0, 3).copy_(x.narrow(0, 1, 3))
     assert x.tolist() == [1.0, 2.0, 3.0, 3.0]
+
+
+def test_second_derivative_through_a_written_view():
+    def f(x, v):
+        y = x * x
+        y.t()[0] = v * v
+        y[:, 1].mul_(v)
+        return y * y
+
+    x = mt.rand(2, 3, dtype=mt.float64, requires_grad=True)
+    v = mt.rand(2, dtype=mt.float64, requires_grad=True)
+    assert mt.autograd.gradcheck(f, (x, v))
+    assert mt.autograd.gradgradcheck(f, (x, v))

@@ -51,7 +51,6 @@ CASES = [
         "put_in_place_of_view",
         lambda m, x, v: (lambda y: (y.t().put_(ints([0, 4])(m), v), y)[1])(x * 2),
         shapes=[[(2, 3), (2,)]],
-        gradgrad=False,
     ),
 ]  # fmt: skip
 

@@ -15,7 +15,8 @@ def pair(low, high, target_low, target_high):
     def make(rng, shapes):
         ranges = ((low, high), (target_low, target_high))
         return [
-            rng.uniform(*r, s) for r, s in zip((*ranges, *ranges[:1] * len(shapes)), shapes, strict=False)
+            rng.uniform(*r, s)
+            for r, s in zip((*ranges, *ranges[:1] * len(shapes)), shapes, strict=False)
         ]
 
     return make

@@ -1,0 +1,182 @@
+"""Convolutions against torch: every way the kernels choose (rows, patches, Winograd, depthwise)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minitorch
+from tests.ops.harness import Case, make_tests
+
+LOOSE = {"float32": (1e-4, 1e-4), "bfloat16": (4e-2, 1.5e-1)}
+
+
+def conv(nd, *args, **kwargs):
+    return lambda m, x, w, *b: getattr(m.nn.functional, f"conv{nd}d")(
+        x, w, *(b or (None,)), *args, **kwargs
+    )
+
+
+def transposed(nd, **kwargs):
+    return lambda m, x, w, *b: getattr(m.nn.functional, f"conv_transpose{nd}d")(x, w, *b, **kwargs)
+
+
+def case(name, f, *shapes, **kwargs):
+    return Case(name, f, shapes=[list(s) for s in shapes], tolerance=LOOSE, **kwargs)
+
+
+CASES = [
+    case("conv1d", conv(1), [(2, 3, 9), (4, 3, 3), (4,)], [(0, 3, 9), (4, 3, 3), (4,)], [(2, 7), (3, 2, 2)]),
+    case("conv1d_strided", conv(1, stride=2, padding=1, dilation=2), [(1, 2, 9), (2, 2, 2), (2,)]),
+    case(
+        "conv2d_plain", conv(2),
+        [(1, 1, 4, 4), (1, 1, 3, 3), (1,)], [(2, 3, 32, 32), (6, 3, 5, 5), (6,)], [(3, 8, 8), (5, 3, 1, 1)],
+        [(0, 3, 8, 8), (4, 3, 3, 3), (4,)], [(2, 6, 14, 14), (16, 6, 5, 5), (16,)],
+    ),
+    case("conv2d_pad", conv(2, padding=1), [(1, 2, 3, 3), (2, 2, 3, 3)], [(2, 5, 17, 31), (7, 5, 3, 3), (7,)]),
+    case(
+        "conv2d_winograd", conv(2, padding=1),
+        [(2, 16, 7, 9), (17, 16, 3, 3), (17,)], [(3, 40, 30, 33), (24, 40, 3, 3)], [(1, 130, 4, 4), (65, 130, 3, 3)],
+        dtypes=("float32", "float64"),
+    ),
+    case("conv2d_winograd_valid", conv(2, padding=(0, 2)), [(2, 16, 20, 19), (16, 16, 3, 3)]),
+    case(
+        "conv2d_strided", conv(2, stride=2, padding=1),
+        [(1, 2, 4, 4), (1, 2, 3, 3)], [(2, 3, 33, 30), (8, 3, 7, 7), (8,)], [(2, 20, 13, 13), (20, 20, 3, 3)],
+        [(2, 4, 9, 9), (3, 4, 1, 1)],
+    ),
+    case("conv2d_uneven", conv(2, stride=(3, 1), padding=(2, 0), dilation=(1, 2)), [(2, 3, 13, 12), (4, 3, 4, 3)]),
+    case("conv2d_far_stride", conv(2, stride=9), [(2, 3, 40, 30), (4, 3, 3, 2), (4,)]),
+    case("conv2d_same", conv(2, padding="same"), [(2, 3, 7, 8), (4, 3, 4, 3), (4,)]),
+    case("conv2d_valid", conv(2, padding="valid"), [(1, 1, 4, 3), (2, 1, 2, 2)]),
+    case("conv2d_groups", conv(2, padding=1, groups=2), [(2, 4, 9, 9), (6, 2, 3, 3), (6,)]),
+    case(
+        "conv2d_depthwise", conv(2, padding=1, groups=4),
+        [(1, 4, 3, 3), (4, 1, 1, 1)], [(2, 4, 13, 19), (4, 1, 3, 3), (4,)], [(2, 4, 16, 9), (8, 1, 3, 3)],
+        [(2, 4, 21, 18), (4, 1, 5, 5), (4,)],
+    ),
+    case("conv3d", conv(3, padding=1), [(2, 2, 4, 5, 6), (3, 2, 3, 3, 3), (3,)], [(1, 3, 1, 4, 4), (2, 3, 3, 1, 2)]),
+    case("conv3d_strided", conv(3, stride=2), [(1, 2, 5, 6, 7), (3, 2, 2, 3, 2)]),
+    case("conv_transpose1d", transposed(1, stride=2), [(1, 2, 4), (2, 2, 3), (2,)]),
+    case(
+        "conv_transpose2d", transposed(2, stride=2, padding=1, output_padding=1),
+        [(1, 1, 2, 2), (1, 2, 3, 3), (2,)], [(2, 6, 7, 8), (6, 4, 4, 3), (4,)],
+    ),
+    case("conv_transpose2d_groups", transposed(2, groups=2, dilation=2), [(2, 4, 5, 6), (4, 3, 3, 2)]),
+    case("conv_transpose3d", transposed(3, stride=(1, 2, 1)), [(1, 2, 2, 3, 3), (2, 3, 2, 2, 3), (3,)]),
+]  # fmt: skip
+globals().update(make_tests(CASES))
+
+
+def random(*shape):
+    rng = np.random.default_rng(sum(shape))
+    return minitorch.tensor(rng.standard_normal(shape).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "options"),
+    [
+        ((4, 3, 32, 32), (6, 3, 5, 5), {}),
+        ((4, 64, 28, 28), (64, 64, 3, 3), {"padding": 1}),
+        ((3, 32, 28, 28), (64, 32, 3, 3), {"padding": 1, "stride": 2}),
+        ((2, 48, 30, 30), (48, 1, 3, 3), {"padding": 1, "groups": 48}),
+    ],
+)
+def test_threads_do_not_change_bits(x, w, options):
+    x, w = random(*x).requires_grad_(), random(*w).requires_grad_()
+    results = []
+    before = minitorch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            minitorch.set_num_threads(threads)
+            y = minitorch.conv2d(x, w, **options)
+            y.backward(random(*y.shape))
+            results.append([t.numpy().copy() for t in (y.detach(), x.grad, w.grad)])
+            x.grad = w.grad = None
+    finally:
+        minitorch.set_num_threads(before)
+    for other in results[1:]:
+        for a, b in zip(results[0], other):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_winograd_error_stays_near_that_of_the_direct_sum():
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 64, 20, 20)), rng.standard_normal((64, 64, 3, 3))
+    exact = minitorch.conv2d(minitorch.tensor(x), minitorch.tensor(w), padding=1).numpy()
+    single = minitorch.conv2d(
+        minitorch.tensor(x).float(), minitorch.tensor(w).float(), padding=1
+    ).numpy()
+    # 576 products of size about 1, each with a relative error of 6e-8.
+    assert np.abs(single - exact).max() < 5e-5
+
+
+def test_integers_are_exact():
+    x = minitorch.arange(2 * 3 * 5 * 5).reshape(2, 3, 5, 5)
+    w = minitorch.arange(4 * 3 * 2 * 2).reshape(4, 3, 2, 2)
+    want = minitorch.conv2d(x.double(), w.double()).long()
+    got = minitorch.conv2d(x, w)
+    assert got.dtype == minitorch.int64
+    np.testing.assert_array_equal(got.numpy(), want.numpy())
+
+
+def test_channels_last_input():
+    x, w = random(2, 5, 9, 8), random(7, 5, 3, 3)
+    moved = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    np.testing.assert_array_equal(
+        minitorch.conv2d(moved, w).numpy(), minitorch.conv2d(x, w).numpy()
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (
+            lambda: minitorch.conv2d(random(1, 4, 8, 8), random(6, 3, 5, 5)),
+            r"Given groups=1, weight of size \[6, 3, 5, 5\], expected input\[1, 4, 8, 8\] to have 3 channels, but got 4",
+        ),
+        (
+            lambda: minitorch.conv2d(random(1, 3, 2, 2), random(6, 3, 3, 3)),
+            "Kernel size can't be greater",
+        ),
+        (
+            lambda: minitorch.conv2d(random(8, 8), random(6, 3, 3, 3)),
+            r"Expected 3D \(unbatched\) or 4D",
+        ),
+        (
+            lambda: minitorch.conv2d(random(1, 3, 8, 8), random(6, 3, 3, 3), random(5)),
+            "expected bias to be 1-dim",
+        ),
+        (
+            lambda: minitorch.conv2d(random(1, 3, 8, 8), random(6, 3, 3, 3), stride=0),
+            "non-positive stride",
+        ),
+        (
+            lambda: minitorch.conv2d(random(1, 3, 8, 8), random(6, 3, 3, 3), padding=-1),
+            "negative padding",
+        ),
+        (
+            lambda: minitorch.conv2d(random(1, 4, 8, 8), random(5, 2, 3, 3), groups=2),
+            "divisible by 2",
+        ),
+        (
+            lambda: minitorch.conv2d(
+                random(1, 3, 8, 8), random(6, 3, 3, 3), padding="same", stride=2
+            ),
+            "padding='same' is not supported for strided",
+        ),
+        (
+            lambda: minitorch.conv2d(random(1, 3, 8, 8).double(), random(6, 3, 3, 3)),
+            "should be the same",
+        ),
+        (
+            lambda: minitorch.conv_transpose2d(
+                random(1, 3, 4, 4), random(3, 2, 3, 3), output_padding=1
+            ),
+            "output padding must be smaller",
+        ),
+    ],
+)
+def test_errors_say_what_is_wrong(call, text):
+    with pytest.raises(RuntimeError, match=text):
+        call()
