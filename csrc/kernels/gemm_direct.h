@@ -123,19 +123,32 @@ void gemv_columns(int64_t j0, int64_t j1, int64_t k, const T* x, int64_t x_step,
   }
 }
 
-// One row of A, rows of B contiguous.
+// One row of A, rows of B contiguous. Tasks are whole rows of B (up to a strip whose part of y
+// stays in L1), so that memory is read in long runs: each sums some of the rows, and the sums are
+// added in order.
 template <class T, class Store>
 void gemv(int64_t n, int64_t k, const T* x, int64_t x_step, const T* b, int64_t b_row,
           const Store& store, bool serial) {
   constexpr int64_t NR = Tile<T>::NR;
-  const int64_t width = round_up(max64(2048 / int64_t(sizeof(T)), 65536 / max64(1, k)), NR);
-  Workspace<T> y(n);
-  for_tasks(serial, ceil_div(n, width), 1, [&](int64_t begin, int64_t end) {
-    const int64_t j0 = begin * width, j1 = min64(n, end * width);
-    gemv_columns<T>(j0, j1, k, x, x_step, b, b_row, y.data);
-    for (int64_t j = j0; j < j1; j += NR)
-      store.merge(0, j, 1, int(min64(NR, j1 - j)), y.data + j, true, true);
+  constexpr int64_t kElements = 131072;  // of B, the least for a task
+  const int64_t width = even_part(n, 16384 / int64_t(sizeof(T)), NR);
+  const int64_t strips = ceil_div(n, width);
+  const int64_t parts = max64(1, min64(ceil_div(16, strips), k * width / kElements));
+  const int64_t depth = ceil_div(k, parts);
+  Workspace<T> sums(parts * n);
+  for_tasks(serial, strips * parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; task++) {
+      const int64_t part = task / strips, j0 = task % strips * width, p0 = part * depth;
+      gemv_columns<T>(j0, min64(n, j0 + width), max64(0, min64(depth, k - p0)), x + p0 * x_step,
+                      x_step, b + p0 * b_row, b_row, sums.data + part * n);
+    }
   });
+  T* y = sums.data;
+  for (int64_t part = 1; part < parts; part++) {
+    for (int64_t j = 0; j < n; j++) y[j] += sums.data[part * n + j];
+  }
+  for (int64_t j = 0; j < n; j += NR)
+    store.merge(0, j, 1, int(min64(NR, n - j)), y + j, true, true);
 }
 
 }  // namespace mt::cpu::MT_ISA
