@@ -143,7 +143,9 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
         beta: where the parabola ends, not negative.
     """
     if beta < 0:
-        raise RuntimeError(f"smooth_l1_loss(): does not support negative values for beta, got {beta}")
+        raise RuntimeError(
+            f"smooth_l1_loss(): does not support negative values for beta, got {beta}"
+        )
     code = reduction_code(reduction, size_average, reduce)
     return _smooth_l1(input, target, code, beta) if beta else _l1(input, target, code)
 
@@ -158,7 +160,9 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
         weight: scale of each element, of input's shape.
     """
     if delta <= 0:
-        raise RuntimeError(f"huber_loss(): does not support non-positive values for delta, got {delta}")
+        raise RuntimeError(
+            f"huber_loss(): does not support non-positive values for delta, got {delta}"
+        )
     code = reduction_code(reduction)
     if weight is None:
         return _huber_loss(input, target, code, delta)
@@ -166,7 +170,9 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 
 
 @functional
-def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+def binary_cross_entropy(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
+):
     """-(t log x + (1 - t) log(1 - x)), logarithms not below -100.
 
     Args:
@@ -241,7 +247,14 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
 
 @functional
 def poisson_nll_loss(
-    input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction="mean"
+    input,
+    target,
+    log_input=True,
+    full=False,
+    size_average=None,
+    eps=1e-8,
+    reduce=None,
+    reduction="mean",
 ):
     """Negative log-likelihood of counts under Poisson distributions.
 

@@ -37,9 +37,7 @@ CASES = [
     *(unary(n, 0.1, 0.4) for n in ("sign", "floor", "ceil", "trunc", "round")),
     unary("sgn", grad=False),
     Case("round2", lambda m, x: m.round(x, decimals=2), shapes=SHAPES[:2], grad=False),
-    Case(
-        "round-1", lambda m, x: m.round(x, decimals=-1), shapes=SHAPES[:2], high=99.0, grad=False
-    ),
+    Case("round-1", lambda m, x: m.round(x, decimals=-1), shapes=SHAPES[:2], high=99.0, grad=False),
     Case("logit_eps", lambda m, x: m.logit(x, 0.2), shapes=[[(3, 5)]], low=0.3, high=0.7),
 ]
 globals().update(make_tests(CASES))
