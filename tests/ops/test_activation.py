@@ -7,6 +7,8 @@ import minitorch
 from minitorch.nn import functional as F
 from tests.ops.harness import Case, make_tests
 
+words = str.split
+
 SHAPES = [[(3, 5)], [()], [(0, 3)], [(17,)], [(2, 3, 4)], [(5, 1030)]]
 
 
@@ -30,12 +32,12 @@ def activation(name, *args, label=None, make=None, **options):
 CASES = [
     *(
         activation(n, make=away_from_kinks)
-        for n in (
+        for n in words(
             "relu elu celu selu leaky_relu hardtanh relu6 hardsigmoid hardswish hardshrink softshrink "
             "softsign"
-        ).split()
+        )
     ),
-    *(activation(n) for n in "sigmoid tanh gelu silu mish tanhshrink logsigmoid softplus".split()),
+    *(activation(n) for n in words("sigmoid tanh gelu silu mish tanhshrink logsigmoid softplus")),
     Case("gelu_tanh", lambda m, x: m.nn.functional.gelu(x, approximate="tanh"), SHAPES, low=-4.0),
     activation("elu", 0.4, label="elu_alpha", make=away_from_kinks),
     activation("celu", 1.7, label="celu_alpha", make=away_from_kinks),
@@ -68,10 +70,10 @@ CASES = [
 globals().update(make_tests(CASES))
 
 EDGES = [0.0, -0.0, 1.0, -1.0, 3.0, -3.0, 6.0, 20.0, -20.0, 95.0, -95.0, 1e20, -1e20, np.inf, -np.inf, np.nan]  # fmt: skip
-NAMES = (
+NAMES = words(
     "relu elu celu selu leaky_relu hardtanh relu6 hardsigmoid hardswish hardshrink softshrink sigmoid tanh "
     "gelu silu mish logsigmoid softplus"
-).split()
+)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -102,7 +104,7 @@ def test_gradient_at_edges(name):
 
 @pytest.mark.parametrize(
     "name",
-    "relu elu celu selu leaky_relu hardtanh relu6 hardsigmoid hardswish silu mish".split(),
+    words("relu elu celu selu leaky_relu hardtanh relu6 hardsigmoid hardswish silu mish"),
 )
 def test_in_place(name):
     f = getattr(F, name)

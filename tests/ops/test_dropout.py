@@ -111,7 +111,7 @@ def test_alpha_dropout_keeps_mean_and_variance(f):
     assert f(x, 0.3) is x
     w = minitorch.ones(400, 3, 2, requires_grad=True)
     f(w, 0.5, training=True).sum().backward()
-    assert set(np.unique((w.grad.numpy() != 0))) == {False, True}
+    assert set(np.unique(w.grad.numpy() != 0)) == {False, True}
     z = x.clone()
     assert f(z, 0.3, training=True, inplace=True) is z
 
