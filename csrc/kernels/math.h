@@ -4,7 +4,7 @@
 // ULP:
 //
 //   exp exp2 1    log log2 log10 2   expm1 log1p 2   tanh 2   erf 3   sinh cosh 3
-//   sigmoid 3 above -88   erfc 6   asin acos atan 3   asinh acosh atanh 3   pow 2   atan2 4
+//   sigmoid 3 above -88   erfc 8   asin acos atan 3   asinh acosh atanh 3   pow 2   atan2 4
 //   sin cos 2   tan 4   (math_trig.h, math_pow.h)
 #pragma once
 #include "core/macros.h"

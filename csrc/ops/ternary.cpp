@@ -121,6 +121,10 @@ Tensor result(std::initializer_list<const Operand*> operands, const Dims& shape,
 DType checked_type(TernaryOp op, const char* name, const Operand& a, const Operand& b,
                    const Operand& c, const Scalar& value) {
   DType dtype = result_type_of({&a, &b, &c});
+  if (op == TernaryOp::lerp) {
+    MT_CHECK_TYPE(a.tensor && b.tensor, "lerp(): input and end must be Tensors");
+    dtype = a.tensor->dtype();  // the weight does not promote
+  }
   if (op == TernaryOp::addcdiv || op == TernaryOp::lerp)
     MT_CHECK(is_floating(dtype), name, "(): expected floating point tensors, got ", dtype,
              op == TernaryOp::addcdiv ? ": integer division with addcdiv is not supported" : "");

@@ -94,16 +94,17 @@ def glu(input, dim=-1):
 @functional
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """leaky_relu whose slope is drawn from [lower, upper) per element in training, their mean otherwise."""
+    if lower > upper:
+        raise RuntimeError(
+            f"rrelu(): Lower bound should be less than or equal to the upper bound, got {lower} and {upper}"
+        )
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slope = _C.empty(input.shape, input.dtype, input.device)
     METHODS["uniform_"](slope, lower, upper)
-    y = FUNCTIONS["where"](input >= 0, input, input * slope)
-    if inplace:
-        if _inplace.tracked(input):
-            y = FUNCTIONS["where"](input >= 0, 1.0, slope) * input.clone()
-        return _inplace.assign(input, y, "rrelu_")
-    return y
+    x = input.clone() if inplace and _inplace.tracked(input) else input
+    y = FUNCTIONS["where"](x >= 0, x, x * slope)
+    return _inplace.assign(input, y, "rrelu_") if inplace else y
 
 
 @functional
