@@ -256,6 +256,8 @@ class D:
     def __getitem__(self, i):
         print(os.getpid(), flush=True)
         return i
+# A test run in the background of a shell inherits an ignored SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 it = iter(DataLoader(D(), 1, num_workers=2))
 next(it)
 os.kill(os.getpid(), {signal})

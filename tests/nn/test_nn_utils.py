@@ -109,9 +109,10 @@ def test_weight_norm(dim):
 
 
 def test_spectral_norm():
+    minitorch.manual_seed(0)
     mine, theirs = mu.spectral_norm(mn.Conv2d(3, 4, 2)), tu.spectral_norm(tn.Conv2d(3, 4, 2))
     compare_layers(mine, theirs, x(2, 3, 5, 5))
-    for _ in range(30):
+    for _ in range(300):  # power iteration is slow where two singular values are close
         mine(minitorch.ones(1, 3, 4, 4))
     sigma = np.linalg.svd(mine.weight.detach().numpy().reshape(4, -1))[1].max()
     assert abs(sigma - 1) < 1e-3
