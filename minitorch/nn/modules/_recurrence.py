@@ -6,7 +6,7 @@ so the loop drops finished rows (or, backwards in time, takes rows in as they be
 
 from __future__ import annotations
 
-from ...ops import cat, stack
+from ...ops import cat, rnn, stack
 from .. import functional as F
 
 TYPE_CHECKING = False
@@ -89,6 +89,17 @@ def run_direction(
     return outputs, current
 
 
+def _fused(
+    mode: str, input: Tensor, state: tuple[Tensor, ...], w: Sequence[Any], reverse: bool
+) -> tuple[Tensor, ...]:
+    """One direction of one layer over whole sequences as one node: output and last states."""
+    if mode == "LSTM":
+        return rnn.lstm_layer(input, *state, *w, reverse)
+    if mode == "GRU":
+        return rnn.gru_layer(input, *state, *w, reverse)
+    return rnn.rnn_layer(input, *state, *w, reverse, mode.removeprefix("RNN_").lower())
+
+
 def run_layers(
     mode: str,
     input: Tensor,
@@ -122,6 +133,12 @@ def run_layers(
         for side in range(directions):
             k = layer * directions + side
             w_ih, w_hh, b_ih, b_hh, w_hr = weights[k]
+            if batch_sizes is None and w_hr is None and input.size(0):
+                own = tuple(s[k] for s in state)
+                fused = _fused(mode, input, own, (w_ih, w_hh, b_ih, b_hh), side == 1)
+                sides.append(fused[0])
+                last.append(fused[1:])
+                continue
             projected = F.linear(input, w_ih, b_ih)
             gates = projected.split(batch_sizes) if batch_sizes else projected.unbind(0)
             outputs, end = run_direction(
