@@ -94,10 +94,12 @@ def _fused(
 ) -> tuple[Tensor, ...]:
     """One direction of one layer over whole sequences as one node: output and last states."""
     if mode == "LSTM":
-        return rnn.lstm_layer(input, *state, *w, reverse)
+        return rnn.lstm_layer(input, *state, *w, reverse=reverse)
     if mode == "GRU":
-        return rnn.gru_layer(input, *state, *w, reverse)
-    return rnn.rnn_layer(input, *state, *w, reverse, mode.removeprefix("RNN_").lower())
+        return rnn.gru_layer(input, *state, *w, reverse=reverse)
+    return rnn.rnn_layer(
+        input, *state, *w, reverse=reverse, nonlinearity=mode.removeprefix("RNN_").lower()
+    )
 
 
 def run_layers(
