@@ -19,6 +19,14 @@ struct IntegerOf<8> {
   using type = long;
 };
 
+// At least n elements and an odd number of cache lines, so that neighbours at this distance do not
+// share cache sets.
+template <class T>
+MT_INLINE int64_t odd_lines(int64_t n) {
+  constexpr int64_t line = 64 / int64_t(sizeof(T));
+  return (ceil_div(n, line) | 1) * line;
+}
+
 // What is copied: element e of residue r of a dim is position (band + e)*step + r + first.
 struct RowSource {
   int64_t channels, in[3], step[3], first[3], phases[3];
@@ -60,9 +68,7 @@ struct RowSource {
     if (in_place) {
       plane = in[0] * in[1] * in[2];
     } else {
-      // An odd number of cache lines apart, so that planes do not share cache sets.
-      plane = round_up(span(band), 16);
-      if (plane / 16 % 2 == 0) plane += 16;
+      plane = odd_lines<float>(span(band));
     }
   }
 };

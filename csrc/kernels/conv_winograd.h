@@ -33,7 +33,12 @@ struct Winograd {
   int64_t panels() const { return ceil_div(o, MR); }
   int64_t panel_row(int64_t p) const { return o * p / panels(); }
 
-  // u[place][channel][r] for the channels written [r0, r0 + count).
+  // Distances of the places of a panel's weights, of panels, and of the places of `slots` sums.
+  int64_t u_place() const { return odd_lines<T>(c * MR); }
+  int64_t u_panel() const { return kPlaces * u_place(); }
+  static int64_t m_place(int64_t slots) { return odd_lines<T>(slots * kSlot); }
+
+  // u[place*u_place + channel*count + r] for the channels written [r0, r0 + count).
   void transform_weights(int64_t r0, int count, T* u) const {
     constexpr int64_t kBlock = 16;
     T packed[kBlock * 9 * MR + 16];
@@ -50,9 +55,9 @@ struct Winograd {
         const T* g = packed + i * 9 * MR;
         T* to = u + (c0 + i) * count;
         if (count == MR) {
-          transform_taps<MR>(g, MR, to, c * count);
+          transform_taps<MR>(g, MR, to, u_place());
         } else {
-          transform_taps<0>(g, count, to, c * count);
+          transform_taps<0>(g, count, to, u_place());
         }
       }
     }
@@ -205,25 +210,23 @@ struct Winograd {
     }
   }
 
-  // y of the panels [p0, p1) at the tiles [t0, t1). u: panel p at p*u_panel; v: tile t0, rows
-  // v_row apart, places v_place apart. offsets: c of them, i*v_row. m: room for the sums.
+  // y of the panels [p0, p1) at the tiles [t0, t1). u: panel p0; v: tile t0, rows at the offsets,
+  // places v_place apart. m: room for the sums, kPlaces * m_place(slots).
   void multiply(int64_t p0, int64_t p1, int64_t t0, int64_t t1, const T* u, const T* v,
                 int64_t v_place, const int64_t* offsets, T* m, T* y, const T* bias) const {
     const int64_t total = ceil_div(t1 - t0, VL), parts = ceil_div(total, Tile<T>::NV);
-    const int64_t slots = (p1 - p0) * parts;
+    const int64_t slots = (p1 - p0) * parts, m_step = m_place(slots);
     for (int place = 0; place < kPlaces; place++) {
-      const T* panel = u;
       for (int64_t p = p0; p < p1; p++) {
+        const T* panel = u + (p - p0) * u_panel() + place * u_place();
         const int count = int(panel_row(p + 1) - panel_row(p));
         for (int64_t i = 0; i < parts; i++) {
           const int64_t v0 = total * i / parts, v1 = total * (i + 1) / parts;
           const int last = int(min64(VL, t1 - t0 - (v1 - 1) * VL));
-          // Tiles of NV vectors: twice as wide ones need more room.
-          narrow_kernel(count, int(v1 - v0))(c, panel + place * c * count,
-                                             v + place * v_place + v0 * VL, offsets, last,
-                                             m + (place * slots + (p - p0) * parts + i) * kSlot);
+          row_kernel_for<T>(count, int(v1 - v0))(
+              c, panel, v + place * v_place + v0 * VL, offsets, last,
+              m + place * m_step + ((p - p0) * parts + i) * kSlot);
         }
-        panel += kPlaces * c * count;
       }
     }
     T top[2 * NR + VL], bottom[2 * NR + VL];
@@ -233,15 +236,12 @@ struct Winograd {
         const int64_t v0 = total * i / parts, v1 = total * (i + 1) / parts;
         const int64_t n = min64(v1 * VL, t1 - t0) - v0 * VL;
         for (int64_t r = 0; r < count; r++) {
-          transform_output(m + ((p - p0) * parts + i) * kSlot + r * (v1 - v0) * VL, slots * kSlot,
-                           v1 - v0, bias ? bias[r0 + r] : T(0), top, bottom);
+          transform_output(m + ((p - p0) * parts + i) * kSlot + r * (v1 - v0) * VL, m_step, v1 - v0,
+                           bias ? bias[r0 + r] : T(0), top, bottom);
           put_tiles(y + (r0 + r) * out[0] * out[1], t0 + v0 * VL, n, top, bottom);
         }
       }
     }
-  }
-  static MT_INLINE RowKernel<T>* narrow_kernel(int count, int vectors) {
-    return row_kernel_for<T>(count, vectors);
   }
 };
 
@@ -253,57 +253,57 @@ void winograd_run(const Winograd<T>& g, const T* x, T* y, const T* bias) {
   Workspace<int64_t> offsets(g.c);
   const double flops = 2.0 * kPlaces * double(g.c) * double(g.o) * double(tiles);
   if (tiles >= g.o) {
-    Workspace<T> u(kPlaces * g.c * g.o);
+    Workspace<T> u(panels * g.u_panel());
     const int64_t block = max64(NR, min64(4 * NR, room / (kPlaces * g.c) / NR * NR));
     for (int64_t i = 0; i < g.c; i++) offsets.data[i] = i * block;
     parallel_for(panels, max64(1, kGrain / (g.c * MR * 16)), [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; p++) {
         const int64_t r0 = g.panel_row(p);
-        g.transform_weights(r0, int(g.panel_row(p + 1) - r0), u.data + kPlaces * g.c * r0);
+        g.transform_weights(r0, int(g.panel_row(p + 1) - r0), u.data + p * g.u_panel());
       }
     });
-    const int64_t blocks = ceil_div(tiles, block);
+    const int64_t blocks = ceil_div(tiles, block), place = odd_lines<T>(g.c * block);
     const int64_t grain = max64(1, int64_t(double(blocks) * kConvThreadedFlops / 2 / (flops + 1)));
     parallel_for(blocks, grain, [&](int64_t begin, int64_t end) {
-      Workspace<T> v(kPlaces * g.c * block), m(kPlaces * Winograd<T>::kSlot);
+      Workspace<T> v(kPlaces * place), m(kPlaces * g.m_place(1));
       Workspace<T> lines(8 * g.line_width());
       for (int64_t i = 0; i < 8 * g.line_width(); i++) lines.data[i] = T(0);
       for (int64_t b = begin; b < end; b++) {
         const int64_t t0 = b * block, t1 = min64(tiles, t0 + block);
         for (int64_t i = 0; i < g.c; i++)
-          g.transform_input(x, i, t0, t1, v.data + i * block, g.c * block, lines.data);
+          g.transform_input(x, i, t0, t1, v.data + i * block, place, lines.data);
         for (int64_t p = 0; p < panels; p++)
           for (int64_t t = t0; t < t1; t += NR)
-            g.multiply(p, p + 1, t, min64(t1, t + NR), u.data + kPlaces * g.c * g.panel_row(p),
-                       v.data + t - t0, g.c * block, offsets.data, m.data, y, bias);
+            g.multiply(p, p + 1, t, min64(t1, t + NR), u.data + p * g.u_panel(), v.data + t - t0,
+                       place, offsets.data, m.data, y, bias);
       }
     });
     return;
   }
-  Workspace<T> v(kPlaces * g.c * tiles);
-  for (int64_t i = 0; i < g.c; i++) offsets.data[i] = i * tiles;
+  const int64_t row = round_up(tiles, Tile<T>::VL), place = odd_lines<T>(g.c * row);
+  Workspace<T> v(kPlaces * place);
+  for (int64_t i = 0; i < g.c; i++) offsets.data[i] = i * row;
   parallel_for(g.c, max64(1, kGrain / (tiles * 64)), [&](int64_t begin, int64_t end) {
     Workspace<T> lines(8 * g.line_width());
     for (int64_t i = 0; i < 8 * g.line_width(); i++) lines.data[i] = T(0);
     for (int64_t i = begin; i < end; i++)
-      g.transform_input(x, i, 0, tiles, v.data + i * tiles, g.c * tiles, lines.data);
+      g.transform_input(x, i, 0, tiles, v.data + i * row, place, lines.data);
   });
   // Panels that share a read of a place of v, and tiles at a time.
   const int64_t group = max64(1, min64(4, room / (kPlaces * g.c * MR))), block = 4 * NR;
   const int64_t groups = ceil_div(panels, group);
   const int64_t grain = max64(1, int64_t(double(groups) * kConvThreadedFlops / 2 / (flops + 1)));
   parallel_for(groups, grain, [&](int64_t begin, int64_t end) {
-    Workspace<T> u(kPlaces * g.c * group * MR);
-    Workspace<T> m(kPlaces * group * 4 * Winograd<T>::kSlot);
+    Workspace<T> u(group * g.u_panel()), m(kPlaces * g.m_place(group * 4));
     for (int64_t q = begin; q < end; q++) {
-      const int64_t p0 = q * group, p1 = min64(panels, p0 + group), r0 = g.panel_row(p0);
+      const int64_t p0 = q * group, p1 = min64(panels, p0 + group);
       for (int64_t p = p0; p < p1; p++) {
         const int64_t r = g.panel_row(p);
-        g.transform_weights(r, int(g.panel_row(p + 1) - r), u.data + kPlaces * g.c * (r - r0));
+        g.transform_weights(r, int(g.panel_row(p + 1) - r), u.data + (p - p0) * g.u_panel());
       }
       for (int64_t t = 0; t < tiles; t += block)
-        g.multiply(p0, p1, t, min64(tiles, t + block), u.data, v.data + t, g.c * tiles,
-                   offsets.data, m.data, y, bias);
+        g.multiply(p0, p1, t, min64(tiles, t + block), u.data, v.data + t, place, offsets.data,
+                   m.data, y, bias);
     }
   });
 }

@@ -83,7 +83,9 @@ struct WinogradWeight {
     const int64_t c = x.c, o = dy.c, tiles = x.tiles();
     const int64_t wanted = (int64_t(1) << 21) / (kPlaces * (c + o)) / VL * VL;
     const int64_t block = min64(round_up(tiles, VL), max64(256, min64(1024, wanted)));
-    Workspace<T> v(kPlaces * c * block), g(kPlaces * o * block);
+    const int64_t row = odd_lines<T>(block), v_place = odd_lines<T>(c * row);
+    const int64_t g_place = odd_lines<T>(o * row);
+    Workspace<T> v(kPlaces * v_place), g(kPlaces * g_place);
     const bool dots = min64(block, tiles) >= 400 || min64(c, o) < 64;
     const int64_t o_tiles = ceil_div(o, MO), c_tiles = ceil_div(c, MK);
     const int64_t size = dots ? o_tiles * c_tiles * kSlot : o * c;
@@ -96,20 +98,20 @@ struct WinogradWeight {
         for (int64_t i = 0; i < 8 * width; i++) lines.data[i] = T(0);
         for (int64_t i = begin; i < end; i++) {
           if (i < c) {
-            x.transform_input(image, i, t0, t1, v.data + i * block, c * block, lines.data);
+            x.transform_input(image, i, t0, t1, v.data + i * row, v_place, lines.data);
           } else {
-            transform_gradient(gradient, i - c, t0, t1, g.data + (i - c) * block, o * block,
+            transform_gradient(gradient, i - c, t0, t1, g.data + (i - c) * row, g_place,
                                lines.data);
           }
         }
       });
       if (dots) {
-        add_dots(g.data, v.data, block, n, t0 == 0, sums.data, size);
+        add_dots(g.data, g_place, v.data, v_place, row, n, t0 == 0, sums.data, size);
       } else {
         parallel_for(kPlaces, 1, [&](int64_t begin, int64_t end) {
           for (int64_t place = begin; place < end; place++) {
-            const PackStrided<T, Tile<T>::MR, T> a{g.data + place * o * block, block, 1};
-            const PackStrided<T, Tile<T>::NR, T> b{v.data + place * c * block, block, 1};
+            const PackStrided<T, Tile<T>::MR, T> a{g.data + place * g_place, row, 1};
+            const PackStrided<T, Tile<T>::NR, T> b{v.data + place * v_place, row, 1};
             gemm_blocked<T>(o, c, n, a, b, AddRows{sums.data + place * size, c, t0 > 0}, true);
           }
         });
@@ -158,22 +160,22 @@ struct WinogradWeight {
   };
 
   // Tiles of MO by MK dots, each place's data in L2 meanwhile.
-  void add_dots(const T* g, const T* v, int64_t block, int64_t n, bool first, T* sums,
-                int64_t size) const {
+  void add_dots(const T* g, int64_t g_place, const T* v, int64_t v_place, int64_t line, int64_t n,
+                bool first, T* sums, int64_t size) const {
     const int64_t c = x.c, o = dy.c, o_tiles = ceil_div(o, MO), c_tiles = ceil_div(c, MK);
     const int64_t parts = max64(1, min64(o_tiles / 4, 4));
     parallel_for(kPlaces * parts, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; task++) {
         const int64_t place = task / parts, part = task % parts;
-        const DotItem<T> item{g + place * o * block, v + place * c * block, n};
+        const DotItem<T> item{g + place * g_place, v + place * v_place, n};
         for (int64_t ot = o_tiles * part / parts; ot < o_tiles * (part + 1) / parts; ot++) {
           const int64_t r0 = o * ot / o_tiles;
           const int rows = int(o * (ot + 1) / o_tiles - r0);
           int64_t g_rows[MO];
-          for (int r = 0; r < MO; r++) g_rows[r] = (r0 + r) * block;
+          for (int r = 0; r < MO; r++) g_rows[r] = (r0 + r) * line;
           for (int64_t ct = 0; ct < c_tiles; ct++) {
             int64_t offsets[MK];
-            for (int q = 0; q < MK; q++) offsets[q] = min64(ct * MK + q, c - 1) * block;
+            for (int q = 0; q < MK; q++) offsets[q] = min64(ct * MK + q, c - 1) * line;
             T out[MO * MK + VL];
             run_dot_kernel<T>(rows, &item, 1, g_rows, offsets, out);
             T* to = sums + place * size + (ot * c_tiles + ct) * kSlot;
