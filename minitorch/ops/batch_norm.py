@@ -80,6 +80,8 @@ def batch_norm(
     Raises:
         ValueError: training on one value per channel.
     """
+    if input.dim() == 1 and not input.numel():
+        return input.clone()
     if training:
         shape = input.shape
         if len(shape) >= 2 and input.numel() == shape[1]:
@@ -87,8 +89,6 @@ def batch_norm(
                 f"Expected more than 1 value per channel when training, got input size {tuple(shape)}"
             )
         return _train(input, running_mean, running_var, weight, bias, momentum, eps)
-    if input.dim() == 1 and not input.numel():
-        return input.clone()
     return _eval(input, running_mean, running_var, weight, bias, eps)
 
 
