@@ -26,21 +26,64 @@ namespace {
 
 constexpr int kSpins = 4000;  // about 50 us
 
+// One thread's share of the chunks, [next, end) packed in a word. Its owner takes from the front,
+// so that it walks memory in order; who has run out of work takes from the back of another's.
+struct alignas(64) Share {
+  std::atomic<uint64_t> left{0};
+
+  void set(uint64_t next, uint64_t end) { left.store(next << 32 | end, std::memory_order_relaxed); }
+  bool take(bool front, int64_t* item) {
+    uint64_t now = left.load(std::memory_order_relaxed);
+    for (;;) {
+      const uint64_t next = now >> 32, end = now & 0xffffffffu;
+      if (next >= end) return false;
+      const uint64_t rest = front ? (next + 1) << 32 | end : next << 32 | (end - 1);
+      if (left.compare_exchange_weak(now, rest, std::memory_order_relaxed)) {
+        *item = int64_t(front ? next : end - 1);
+        return true;
+      }
+    }
+  }
+};
+
+constexpr int kMaxShares = 64;  // threads beyond these only take from others
+constexpr int64_t kMaxItems = int64_t(1) << 31;
+
 struct Job {
   void (*body)(void*, int64_t, int64_t);
   void* context;
   int64_t n, grain, chunks;
-  std::atomic<int64_t> next{0};
+  Share* share;
+  int shares = 1;
+  int64_t per_item = 1;  // chunks taken at a time
+  std::atomic<int> arrived{0};
   std::atomic<int> failed{0};
   std::exception_ptr error;
 
-  void work() {
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < chunks;) {
+  void divide(int threads) {
+    shares = std::min(threads, kMaxShares);
+    per_item = ceil_div(chunks, kMaxItems);
+    const int64_t items = ceil_div(chunks, per_item);
+    for (int i = 0; i < shares; i++)
+      share[i].set(uint64_t(items * i / shares), uint64_t(items * (i + 1) / shares));
+  }
+
+  void run_item(int64_t item) {
+    const int64_t end = std::min(chunks, (item + 1) * per_item);
+    for (int64_t i = item * per_item; i < end; i++) {
       try {
         body(context, i * grain, std::min(n, (i + 1) * grain));
       } catch (...) {
         if (failed.exchange(1) == 0) error = std::current_exception();
       }
+    }
+  }
+
+  void work() {
+    const int mine = arrived.fetch_add(1, std::memory_order_relaxed);
+    for (int i = 0; i < shares; i++) {
+      Share& from = share[(mine + i) % shares];
+      for (int64_t item; from.take(i == 0 && mine < shares, &item);) run_item(item);
     }
   }
 };
@@ -68,7 +111,8 @@ class Pool {
     if (job.error) std::rethrow_exception(job.error);
   }
 
-  std::mutex entry;
+  std::mutex entry;          // one job at a time
+  Share shares[kMaxShares];  // of that job
 
  private:
   void grow(int n) {
@@ -165,7 +209,8 @@ void parallel_chunks(int64_t n, int64_t grain, void (*body)(void*, int64_t, int6
     Pool& workers = the_pool();
     std::unique_lock<std::mutex> entry(workers.entry, std::try_to_lock);
     if (entry.owns_lock()) {
-      Job job{body, context, n, grain, chunks};
+      Job job{body, context, n, grain, chunks, workers.shares};
+      job.divide(width);
       workers.run(job, width);
       return;
     }
