@@ -40,7 +40,9 @@ Loop float32_loop(BinaryOp op) {
       };
     case BinaryOp::pow:
       return [](char* const* data, int64_t n, const void*) {
-        map2<float, float>(data, n, [](float x, float y) { return fn::pow(x, y); });
+        map2_guarded<true>(
+            data, n, fn::pow_holds, [](float x, float y) { return fn::pow_fast(x, y); },
+            [](float x, float y) { return fn::pow(x, y); });
       };
     default:
       return nullptr;
@@ -83,6 +85,17 @@ Loop byte_loop(BinaryOp op) {
   }
 }
 
+// Sums, products and bits of int32 wrap to the same values without the detour through int64.
+Loop int32_loop(BinaryOp op) {
+  using T = int32_t;
+  switch (op) {
+    MT_BINARY_NUMERIC_OPS(MT_CASE_LOOP_)
+    MT_BINARY_BIT_OPS(MT_CASE_LOOP_)
+    default:
+      return nullptr;
+  }
+}
+
 // x to the power of a number that is a few multiplications away.
 #define MT_POWER_(exponent, formula)                         \
   if (y == (exponent))                                       \
@@ -119,6 +132,12 @@ bool power_of_number(DType compute, const OperandTypes& types, const ElementIter
   return true;
 }
 
+bool all_int32(const OperandTypes& types) {
+  for (int k = 0; k < 3; k++)
+    if (types.t[k] != DType::Int32 && !(types.numbers >> k & 1)) return false;
+  return true;
+}
+
 bool all_bytes(const OperandTypes& types) {
   for (int k = 0; k < 3; k++)
     if (itemsize(types.t[k]) != 1 || types.t[k] != types.t[0] || types.numbers) return false;
@@ -131,6 +150,14 @@ void binary_forward(BinaryOp op, DType compute, OperandTypes types, const Elemen
                     Number alpha) {
   if (compute == DType::Int64 && all_bytes(types))
     if (Loop loop = byte_loop(op)) return run_loop(it, types, same_type(loop, types.t[0], &alpha));
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  if (compute == DType::Int64 && all_int32(types)) {
+    if (Loop loop = int32_loop(op)) {
+      types.t[1] = types.t[2] = DType::Int32;  // of a number, the low half
+      return run_loop(it, types, same_type(loop, DType::Int32, &alpha));
+    }
+  }
+#endif
   if (op == BinaryOp::pow && types.numbers == 4 && power_of_number(compute, types, it)) return;
   Loop loop = compute == DType::Float32   ? float_loop<float>(op)
               : compute == DType::Float64 ? float_loop<double>(op)

@@ -3,7 +3,9 @@
 // A chunk is walked in runs. An operand whose elements lie in a row and have the loop's own type is
 // passed to the loop as it is; any other is gathered, and converted, into a block of kBlock
 // elements before the loop (inputs) or scattered from one after it (outputs). Where the innermost
-// dim is long, a run is a part of it; where it is short, a block spans several rows.
+// dim is long, a run is a part of it; where it is short, a block spans several rows; where an input
+// runs along dim 1 (a transposed matrix), a block is a tile of both dims, so that every cache line
+// is read once.
 #include "kernels/elementwise.h"
 
 namespace mt::cpu::MT_ISA {
@@ -12,6 +14,8 @@ namespace {
 constexpr int64_t kBlock = 512;
 // Inner dims from this length on are walked row by row.
 constexpr int64_t kLongRow = 64;
+// A tile: a cache line of float32 along dim 1.
+constexpr int64_t kTileRows = 16, kTileCols = kBlock / kTileRows;
 
 struct Side {
   Convert convert;      // null where memory has the loop's type
@@ -89,6 +93,28 @@ void read_rows(const ElementIter& it, int k, int64_t begin, int64_t n, char* to)
   });
 }
 
+// A tile of an operand that runs along dim 1, in the order of dim 0.
+template <class T>
+MT_INLINE void turn(char* to, const char* from, int64_t stride, int64_t rows, int64_t cols) {
+  T* y = reinterpret_cast<T*>(to);
+  for (int64_t j = 0; j < cols; j++) {
+    const T* x = reinterpret_cast<const T*>(from + j * stride);
+    for (int64_t i = 0; i < rows; i++) y[i * cols + j] = x[i];
+  }
+}
+void turn(int64_t size, char* to, const char* from, int64_t stride, int64_t rows, int64_t cols) {
+  switch (size) {
+    case 1:
+      return turn<uint8_t>(to, from, stride, rows, cols);
+    case 2:
+      return turn<uint16_t>(to, from, stride, rows, cols);
+    case 4:
+      return turn<uint32_t>(to, from, stride, rows, cols);
+    default:
+      return turn<uint64_t>(to, from, stride, rows, cols);
+  }
+}
+
 struct Runner {
   const ElementIter& it;
   const LoopCall& call;
@@ -159,6 +185,66 @@ struct Runner {
     }
   }
 
+  bool turned(int k) const {
+    return k >= call.outputs && it.strides[1][k] == sides[k].size &&
+           it.strides[0][k] > sides[k].size;
+  }
+  bool in_tiles() const {
+    if (it.ndim < 2 || it.shape[0] < kTileRows || it.shape[1] < kTileRows) return false;
+    for (int k = 0; k < it.nargs; k++)
+      if (turned(k)) return true;
+    return false;
+  }
+
+  // The tile of `rows` x `cols` elements at data.
+  void tile(Block& block, char* const* data, int64_t rows, int64_t cols) const {
+    char* now[kMaxOperands];
+    for (int k = 0; k < it.nargs; k++) {
+      const Side& s = sides[k];
+      now[k] = block.values[k];
+      if (k < call.outputs) continue;
+      if (turned(k)) {
+        turn(s.size, s.convert ? block.raw : now[k], data[k], it.strides[0][k], rows, cols);
+        if (s.convert) s.convert(now[k], block.raw, rows * cols);
+        continue;
+      }
+      for (int64_t i = 0; i < rows; i++)
+        read_row(s, now[k] + i * cols * s.width, block.raw, data[k] + i * it.strides[1][k],
+                 it.strides[0][k], cols);
+    }
+    call.loop(now, rows * cols, call.params);
+    for (int k = 0; k < call.outputs; k++)
+      for (int64_t i = 0; i < rows; i++)
+        write_row(sides[k], data[k] + i * it.strides[1][k], it.strides[0][k], block.raw,
+                  now[k] + i * cols * sides[k].width, cols);
+  }
+
+  void run_tiles() const {
+    const int64_t bands = ceil_div(it.shape[1], kTileRows);  // of one plane of dims 0 and 1
+    const int64_t planes = it.numel / (it.shape[0] * it.shape[1]);
+    const int64_t grain = ceil_div(call.grain, kTileRows * it.shape[0]);
+    parallel_for(planes * bands, grain, [&](int64_t begin, int64_t end) {
+      Block block;
+      for (int64_t band = begin; band < end; band++) {
+        const int64_t i0 = band % bands * kTileRows;
+        const int64_t rows = it.shape[1] - i0 < kTileRows ? it.shape[1] - i0 : kTileRows;
+        char* data[kMaxOperands];
+        for (int k = 0; k < it.nargs; k++) {
+          data[k] = it.data[k] + i0 * it.strides[1][k];
+          int64_t rest = band / bands;
+          for (int d = 2; d < it.ndim; d++) {
+            data[k] += rest % it.shape[d] * it.strides[d][k];
+            rest /= it.shape[d];
+          }
+        }
+        for (int64_t j = 0; j < it.shape[0]; j += kTileCols) {
+          tile(block, data, rows, it.shape[0] - j < kTileCols ? it.shape[0] - j : kTileCols);
+          for (int k = 0; k < it.nargs; k++) data[k] += kTileCols * it.strides[0][k];
+        }
+      }
+    });
+  }
+
   void chunk(int64_t begin, int64_t end) const {
     Block block;
     if (it.shape[0] >= kLongRow || it.ndim == 1) {
@@ -202,6 +288,7 @@ void run_loop(const ElementIter& it, const OperandTypes& types, const LoopCall& 
     });
     return;
   }
+  if (runner.in_tiles()) return runner.run_tiles();
   parallel_for(it.numel, call.grain, [&](int64_t begin, int64_t end) { runner.chunk(begin, end); });
 }
 

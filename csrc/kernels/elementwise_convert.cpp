@@ -19,15 +19,26 @@ MT_INLINE D converted(S v) {
 }
 
 #if defined(__F16C__)
-// Eight at a time; returns how many were done.
+// A vector at a time; returns how many were done.
 MT_INLINE int64_t to_half(float16* y, const float* x, int64_t n) {
   int64_t i = 0;
+#if defined(__AVX512F__)
+  for (; i + 16 <= n; i += 16)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + i),
+                        _mm512_maskz_cvtps_ph(0xffff, _mm512_loadu_ps(x + i), 0));
+#endif
   for (; i + 8 <= n; i += 8)
     _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), 0));
   return i;
 }
 MT_INLINE int64_t from_half(float* y, const float16* x, int64_t n) {
   int64_t i = 0;
+#if defined(__AVX512F__)
+  for (; i + 16 <= n; i += 16)
+    _mm512_storeu_ps(
+        y + i,
+        _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i))));
+#endif
   for (; i + 8 <= n; i += 8)
     _mm256_storeu_ps(y + i,
                      _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i))));
@@ -65,6 +76,12 @@ Convert store_small(DType memory) {
 template <class T>
 void gather_as(char* to, const char* from, int64_t stride, int64_t n) {
   T* y = reinterpret_cast<T*>(to);
+  if (stride == 2 * int64_t(sizeof(T))) {  // every other element: whole vectors and a shuffle
+    const T* x = reinterpret_cast<const T*>(from);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) y[i] = x[2 * i];
+    return;
+  }
   for (int64_t i = 0; i < n; i++) {
     y[i] = *reinterpret_cast<const T*>(from + i * stride);
     __asm__ volatile("");

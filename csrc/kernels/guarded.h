@@ -22,8 +22,8 @@ MT_INLINE void map1_guarded(char* const* data, int64_t n, const Holds& holds, co
   }
 }
 
-// z = f(x, y) on floats.
-template <class Holds, class Fast, class Slow>
+// z = f(x, y) on floats. kVectors: `slow` vectorises, too.
+template <bool kVectors = false, class Holds, class Fast, class Slow>
 MT_INLINE void map2_guarded(char* const* data, int64_t n, const Holds& holds, const Fast& fast,
                             const Slow& slow) {
   for (int64_t begin = 0; begin < n; begin += kGuardBlock) {
@@ -34,6 +34,7 @@ MT_INLINE void map2_guarded(char* const* data, int64_t n, const Holds& holds, co
     int32_t fails = 0;
     for (int64_t i = 0; i < m; i++) fails |= !holds(x[i], y[i]);
     if (!fails) map2<float, float>(part, m, fast);
+    else if (kVectors) map2<float, float>(part, m, slow);
     else plain2<float, float>(part, m, slow);
   }
 }

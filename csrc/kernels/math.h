@@ -5,7 +5,7 @@
 //
 //   exp exp2 1    log log2 log10 2   expm1 log1p 2   tanh 2   erf 3   sinh cosh 3
 //   sigmoid 3 above -88   erfc 8   asin acos atan 3   asinh acosh atanh 3   pow 2   atan2 4
-//   sin cos 2   tan 4   (math_trig.h, math_pow.h)
+//   sin cos 2   tan 4   erfinv 3   (math_trig.h, math_pow.h, math_erfinv.h)
 #pragma once
 #include "core/macros.h"
 
@@ -32,7 +32,7 @@ MT_LIBM1(sqrt) MT_LIBM1(fabs) MT_LIBM1(floor) MT_LIBM1(ceil) MT_LIBM1(trunc)
 MT_LIBM1(nearbyint) MT_LIBM1(sin) MT_LIBM1(cos) MT_LIBM1(tan) MT_LIBM1(lgamma)
 MT_LIBM1_DOUBLE(asin) MT_LIBM1_DOUBLE(acos) MT_LIBM1_DOUBLE(atan) MT_LIBM1_DOUBLE(sinh)
 MT_LIBM1_DOUBLE(cosh) MT_LIBM1_DOUBLE(tanh) MT_LIBM1_DOUBLE(asinh) MT_LIBM1_DOUBLE(acosh)
-MT_LIBM1_DOUBLE(atanh) MT_LIBM1_DOUBLE(exp) MT_LIBM1_DOUBLE(exp2) MT_LIBM1_DOUBLE(expm1)
+MT_LIBM1_DOUBLE(atanh) MT_LIBM1_DOUBLE(exp2) MT_LIBM1_DOUBLE(expm1)
 MT_LIBM1_DOUBLE(log) MT_LIBM1_DOUBLE(log2) MT_LIBM1_DOUBLE(log10) MT_LIBM1_DOUBLE(log1p)
 MT_LIBM1_DOUBLE(erf) MT_LIBM1_DOUBLE(erfc)
 MT_LIBM2(fmod) MT_LIBM2(copysign) MT_LIBM2(nextafter)
@@ -99,6 +99,33 @@ MT_INLINE float exp(float x) {
   int32_t n;
   float r = reduce_exp(c, &n);
   return scale(expm1_reduced(r) + 1.0f, n);
+}
+
+// n ln2 is exact in the high part for |n| < 2^11; then the series of e^r.
+MT_INLINE double exp(double x) {
+  const double magic = 6755399441055744.0;  // 1.5 * 2^52
+  double c = x < -746.0 ? -746.0 : x;
+  c = c > 710.0 ? 710.0 : c;
+  double shifted = c * 1.4426950408889634 + magic, nf = shifted - magic;
+  double r = c - nf * 6.93147180369123816490e-01;
+  r = r - nf * 1.90821492927058770002e-10;
+  double p = 1.0 / 6227020800;
+  p = p * r + 1.0 / 479001600;
+  p = p * r + 1.0 / 39916800;
+  p = p * r + 1.0 / 3628800;
+  p = p * r + 1.0 / 362880;
+  p = p * r + 1.0 / 40320;
+  p = p * r + 1.0 / 5040;
+  p = p * r + 1.0 / 720;
+  p = p * r + 1.0 / 120;
+  p = p * r + 1.0 / 24;
+  p = p * r + 1.0 / 6;
+  p = p * r + 0.5;
+  p = p * (r * r) + r;
+  // 2^n in two steps, as in scale(); unsigned shifts exist for vectors of every instruction set.
+  uint64_t n = bits<uint64_t>(shifted) - bits<uint64_t>(magic) + 2046;  // 2046 + n > 0
+  uint64_t half = n >> 1;
+  return (p + 1.0) * bits<double>(half << 52) * bits<double>((n - half) << 52);
 }
 
 MT_INLINE float exp2(float x) {
@@ -278,5 +305,6 @@ MT_INLINE T sigmoid(T x) {
 
 }  // namespace mt::cpu::MT_ISA::fn
 
+#include "kernels/math_erfinv.h"
 #include "kernels/math_pow.h"
 #include "kernels/math_trig.h"

@@ -34,13 +34,21 @@ MT_INLINE double exp2_34bits(double t) {
   return bits<double>(bits<uint64_t>(p) + (bits<uint64_t>(shifted) << 52));
 }
 
+MT_INLINE double pow_positive(double x, double y) {
+  double t = y * log2_35bits(x);
+  t = t > 300.0 ? 300.0 : t;
+  t = t < -300.0 ? -300.0 : t;
+  return exp2_34bits(t);
+}
+
+// Where pow_fast is right: x positive and finite, y finite.
+MT_INLINE bool pow_holds(float x, float y) { return x > 0.0f && x < kInf && fabs(y) < kInf; }
+MT_INLINE float pow_fast(float x, float y) { return float(pow_positive(double(x), double(y))); }
+
 MT_INLINE float pow(float xf, float yf) {
   double x = double(xf), y = double(yf), a = x < 0.0 ? -x : x;
   const double inf = __builtin_inf();
-  double t = y * log2_35bits(a);
-  t = t > 300.0 ? 300.0 : t;
-  t = t < -300.0 ? -300.0 : t;
-  double r = exp2_34bits(t);
+  double r = pow_positive(a, y);
   // 0 and infinity, whose logarithms the formula does not give.
   r = a == 0.0 || a == inf ? ((a == 0.0) == (y < 0.0) ? inf : 0.0) : r;
   double half = y * 0.5;

@@ -45,6 +45,26 @@ Loop int_loop(TernaryOp op) {
   }
 }
 
+// clamp between numbers: a loop of one operand.
+template <class T>
+void clamp_loop(char* const* data, int64_t n, const void* params) {
+  const T lo = static_cast<const T*>(params)[0], hi = static_cast<const T*>(params)[1];
+  map1<T, T>(data, n, [lo, hi](T x) -> T {
+    T y = x < lo ? lo : x;
+    return y > hi ? hi : y;
+  });
+}
+template <class T>
+bool clamp_numbers(const ElementIter& it, const OperandTypes& types, DType compute) {
+  const T limits[2] = {*reinterpret_cast<const T*>(it.data[2]),
+                       *reinterpret_cast<const T*>(it.data[3])};
+  if (limits[0] != limits[0] || limits[1] != limits[1]) return false;
+  ElementIter two = it;
+  two.nargs = 2;
+  run_loop(two, types, same_type(&clamp_loop<T>, compute, limits));
+  return true;
+}
+
 template <class T>
 void where_loop(char* const* data, int64_t n, const void*) {
   T* z = reinterpret_cast<T*>(data[0]);
@@ -62,6 +82,12 @@ void where_loop(char* const* data, int64_t n, const void*) {
 
 void ternary_forward(TernaryOp op, DType compute, OperandTypes types, const ElementIter& it,
                      Number value) {
+  if (op == TernaryOp::clamp && types.numbers == 0b1100) {
+    const bool done = compute == DType::Float32   ? clamp_numbers<float>(it, types, compute)
+                      : compute == DType::Float64 ? clamp_numbers<double>(it, types, compute)
+                                                  : clamp_numbers<int64_t>(it, types, compute);
+    if (done) return;
+  }
   Loop loop = compute == DType::Float32   ? float_loop<float>(op)
               : compute == DType::Float64 ? float_loop<double>(op)
                                           : int_loop(op);

@@ -17,7 +17,7 @@
   X(logsigmoid, (x < T(0) ? x : T(0)) - fn::log1p(fn::exp(-fn::fabs(x))), x, fn::sigmoid(-x))    \
   X(hardsigmoid, fn::clamp(x + T(3), T(0), T(6)) / T(6), x,                                      \
     x > T(-3) && x < T(3) ? T(1) / T(6) : T(0))                                                  \
-  X(hardswish, x* fn::clamp(x + T(3), T(0), T(6)) / T(6), x,                                     \
+  X(hardswish, x* fn::clamp(x + T(3), T(0), T(6)) * T(1.0 / 6), x,                               \
     x <= T(-3) ? T(0)                                                                            \
     : x < T(3) ? x / T(3) + T(0.5)                                                               \
                : T(1))                                                                           \

@@ -9,33 +9,34 @@
 #include "ops/elementwise.h"
 
 // Floating point only: integer inputs are converted to float32 first.
-#define MT_UNARY_FLOAT_OPS(X)                                       \
-  X(exp, fn::exp(x), y, y)                                          \
-  X(exp2, fn::exp2(x), y, y* T(0.6931471805599453))                 \
-  X(expm1, fn::expm1(x), y, y + T(1))                               \
-  X(log, fn::log(x), x, T(1) / x)                                   \
-  X(log2, fn::log2(x), x, T(1.4426950408889634) / x)                \
-  X(log10, fn::log10(x), x, T(0.4342944819032518) / x)              \
-  X(log1p, fn::log1p(x), x, T(1) / (T(1) + x))                      \
-  X(sqrt, fn::sqrt(x), y, T(0.5) / y)                               \
-  X(rsqrt, T(1) / fn::sqrt(x), y, T(-0.5) * y * y * y)              \
-  X(reciprocal, T(1) / x, y, -y * y)                                \
-  X(sin, fn::sin(x), x, fn::cos(x))                                 \
-  X(cos, fn::cos(x), x, -fn::sin(x))                                \
-  X(tan, fn::tan(x), y, T(1) + y * y)                               \
-  X(asin, fn::asin(x), x, T(1) / fn::sqrt(T(1) - x * x))            \
-  X(acos, fn::acos(x), x, T(-1) / fn::sqrt(T(1) - x * x))           \
-  X(atan, fn::atan(x), x, T(1) / (T(1) + x * x))                    \
-  X(sinh, fn::sinh(x), x, fn::cosh(x))                              \
-  X(cosh, fn::cosh(x), x, fn::sinh(x))                              \
-  X(tanh, fn::tanh(x), y, T(1) - y * y)                             \
-  X(asinh, fn::asinh(x), x, T(1) / fn::sqrt(x * x + T(1)))          \
-  X(acosh, fn::acosh(x), x, T(1) / fn::sqrt(x * x - T(1)))          \
-  X(atanh, fn::atanh(x), x, T(1) / (T(1) - x * x))                  \
-  X(erf, fn::erf(x), x, T(1.1283791670955126) * fn::exp(-x * x))    \
-  X(erfc, fn::erfc(x), x, T(-1.1283791670955126) * fn::exp(-x * x)) \
-  X(sigmoid, fn::sigmoid(x), y, y*(T(1) - y))                       \
-  X(sinc, fn::sinc(x), x, fn::sinc_derivative(x))                   \
+#define MT_UNARY_FLOAT_OPS(X)                                        \
+  X(exp, fn::exp(x), y, y)                                           \
+  X(exp2, fn::exp2(x), y, y* T(0.6931471805599453))                  \
+  X(expm1, fn::expm1(x), y, y + T(1))                                \
+  X(log, fn::log(x), x, T(1) / x)                                    \
+  X(log2, fn::log2(x), x, T(1.4426950408889634) / x)                 \
+  X(log10, fn::log10(x), x, T(0.4342944819032518) / x)               \
+  X(log1p, fn::log1p(x), x, T(1) / (T(1) + x))                       \
+  X(sqrt, fn::sqrt(x), y, T(0.5) / y)                                \
+  X(rsqrt, T(1) / fn::sqrt(x), y, T(-0.5) * y * y * y)               \
+  X(reciprocal, T(1) / x, y, -y * y)                                 \
+  X(sin, fn::sin(x), x, fn::cos(x))                                  \
+  X(cos, fn::cos(x), x, -fn::sin(x))                                 \
+  X(tan, fn::tan(x), y, T(1) + y * y)                                \
+  X(asin, fn::asin(x), x, T(1) / fn::sqrt(T(1) - x * x))             \
+  X(acos, fn::acos(x), x, T(-1) / fn::sqrt(T(1) - x * x))            \
+  X(atan, fn::atan(x), x, T(1) / (T(1) + x * x))                     \
+  X(sinh, fn::sinh(x), x, fn::cosh(x))                               \
+  X(cosh, fn::cosh(x), x, fn::sinh(x))                               \
+  X(tanh, fn::tanh(x), y, T(1) - y * y)                              \
+  X(asinh, fn::asinh(x), x, T(1) / fn::sqrt(x * x + T(1)))           \
+  X(acosh, fn::acosh(x), x, T(1) / fn::sqrt(x * x - T(1)))           \
+  X(atanh, fn::atanh(x), x, T(1) / (T(1) - x * x))                   \
+  X(erf, fn::erf(x), x, T(1.1283791670955126) * fn::exp(-x * x))     \
+  X(erfc, fn::erfc(x), x, T(-1.1283791670955126) * fn::exp(-x * x))  \
+  X(erfinv, fn::erfinv(x), y, T(0.886226925452758) * fn::exp(y * y)) \
+  X(sigmoid, fn::sigmoid(x), y, y*(T(1) - y))                        \
+  X(sinc, fn::sinc(x), x, fn::sinc_derivative(x))                    \
   X(frac, x - fn::trunc(x), x, T(1))
 
 // Every dtype but bool; integers stay integers. The derivative is used for floating point only.

@@ -127,6 +127,12 @@ atanh = unary(
 )
 erf = unary("erf", "x", lambda x: _TWO_OVER_SQRT_PI * (-x * x).exp(), "Error function.")
 erfc = unary("erfc", "x", lambda x: -_TWO_OVER_SQRT_PI * (-x * x).exp(), "1 - erf(x).")
+erfinv = unary(
+    "erfinv",
+    "y",
+    lambda y: (y * y).exp() / _TWO_OVER_SQRT_PI,
+    "The y with erf(y) = x: infinite at -1 and 1, NaN outside of [-1, 1].",
+)
 sigmoid = unary("sigmoid", "y", lambda y: y * (1 - y), "1 / (1 + exp(-x)).")
 square = unary("square", "x", lambda x: 2 * x, "x * x.")
 relu = unary("relu", "y", lambda y: (y > 0).to(y.dtype), "max(x, 0).")
