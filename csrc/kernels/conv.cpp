@@ -3,6 +3,7 @@
 
 #include "kernels/conv_depthwise.h"
 #include "kernels/conv_dots.h"
+#include "kernels/conv_winograd.h"
 #include "kernels/conv_winograd_weight.h"
 
 namespace mt::cpu::MT_ISA {
@@ -36,7 +37,10 @@ void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
   if (depthwise_size(p)) return conv_depthwise_backward_weight(p, dy, x, dw);
   const int64_t o = p.o / p.groups, k = p.c / p.groups * p.taps();
   // Where tiles are few beside the channels, the transforms of the sums cost more than they save.
-  if (suits_winograd(p) && p.batch * p.out_size() >= 512 && p.batch * p.out_size() * 2 >= o)
+  const int64_t positions = p.batch * p.out_size();
+  if (suits_winograd(p) && positions >= 512 && positions * 2 >= o)
+    return conv_winograd_backward_weight(p, dy, x, dw);
+  if (suits_winograd(p, 2) && positions >= 512 && positions >= 2 * o)
     return conv_winograd_backward_weight(p, dy, x, dw);
   // Dots end with a sum over lanes, which needs long rows or several images in cache.
   const bool long_rows = p.out_size() >= 384 || o * k <= 8192;

@@ -308,10 +308,10 @@ void winograd_run(const Winograd<T>& g, const T* x, T* y, const T* bias) {
   });
 }
 
-// 3x3, stride 1, enough channels that the products outweigh the transforms.
-MT_INLINE bool suits_winograd(const ConvParams& p) {
+// 3x3, enough channels that the products outweigh the transforms.
+MT_INLINE bool suits_winograd(const ConvParams& p, int64_t stride = 1) {
   for (int d = 1; d < 3; d++)
-    if (p.kernel[d] != 3 || p.stride[d] != 1 || p.dilation[d] != 1 || p.padding[d] > 2)
+    if (p.kernel[d] != 3 || p.stride[d] != stride || p.dilation[d] != 1 || p.padding[d] > 2)
       return false;
   if (p.kernel[0] != 1 || p.in[0] != 1 || p.out[0] != 1 || p.padding[0] != 0) return false;
   return p.c / p.groups >= 16 && p.o / p.groups >= 16 && p.out[1] >= 4 && p.out[2] >= 4;

@@ -129,6 +129,16 @@ void micro_kernel(int64_t kc, const T* a, int64_t a_row, int64_t a_col, const T*
     a_col = Tile<T>::MR;
     b_row = Tile<T>::NR;
   }
+  if (kPacked) {
+    // C comes from memory while the sums are made: one late row would stall the whole tile.
+#pragma GCC unroll 8
+    for (int i = 0; i < MR; i++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV * VL * int(sizeof(T)); v += 64)
+        __builtin_prefetch(reinterpret_cast<const char*>(c + i * c_row) + v, 1);
+      __builtin_prefetch(reinterpret_cast<const char*>(c + i * c_row) + NV * VL * sizeof(T) - 1, 1);
+    }
+  }
   Vec acc[MR][NV] = {};
   for (int64_t p = 0; p < kc; p++) {
     Vec bv[NV];

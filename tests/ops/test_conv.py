@@ -100,15 +100,40 @@ def test_threads_do_not_change_bits(x, w, options):
             np.testing.assert_array_equal(a, b)
 
 
-def test_winograd_error_stays_near_that_of_the_direct_sum():
+# Few channels, many channels, odd sizes, large and small images, both strides of the transforms.
+WINOGRAD = [
+    (2, 64, 20, 20, 64, 1, 1),
+    (3, 20, 31, 30, 33, 1, 0),
+    (4, 96, 14, 17, 100, 1, 1),
+    (36, 96, 4, 4, 130, 1, 1),
+    (2, 24, 41, 38, 20, 2, 1),
+    (3, 65, 30, 27, 96, 2, 0),
+    (32, 70, 8, 8, 80, 2, 2),
+]
+
+
+@pytest.mark.parametrize(("n", "c", "h", "width", "o", "stride", "padding"), WINOGRAD)
+def test_winograd_error_stays_near_that_of_the_direct_sum(n, c, h, width, o, stride, padding):
+    torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((2, 64, 20, 20)), rng.standard_normal((64, 64, 3, 3))
-    exact = minitorch.conv2d(minitorch.tensor(x), minitorch.tensor(w), padding=1).numpy()
-    single = minitorch.conv2d(
-        minitorch.tensor(x).float(), minitorch.tensor(w).float(), padding=1
-    ).numpy()
-    # 576 products of size about 1, each with a relative error of 6e-8.
-    assert np.abs(single - exact).max() < 5e-5
+    x, w = rng.standard_normal((n, c, h, width)), rng.standard_normal((o, c, 3, 3))
+    exact = [torch.tensor(a, requires_grad=True) for a in (x, w)]
+    y = torch.nn.functional.conv2d(*exact, stride=stride, padding=padding)
+    dy = rng.standard_normal(tuple(y.shape))
+    y.backward(torch.tensor(dy))
+    single = [minitorch.tensor(a).float().requires_grad_() for a in (x, w)]
+    got = minitorch.nn.functional.conv2d(*single, stride=stride, padding=padding)
+    got.backward(minitorch.tensor(dy).float())
+    # Sums of products of size about 1, each with a relative error of 6e-8, whose errors add up as
+    # the square root of their number.
+    places = dy.size / o
+    for mine, want, length in (
+        (got, y, 9 * c),
+        (single[0].grad, exact[0].grad, 9 * o),
+        (single[1].grad, exact[1].grad, places),
+    ):
+        error = np.abs(mine.detach().numpy() - want.detach().numpy()).max()
+        assert error < 6e-6 * np.sqrt(length)
 
 
 def test_integers_are_exact():
