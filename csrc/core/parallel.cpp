@@ -26,21 +26,56 @@ namespace {
 
 constexpr int kSpins = 4000;  // about 50 us
 
+constexpr int kMaxShares = 16;
+
+// Chunks [first, last) that a thread has still to do, packed so that one exchange changes both: the
+// owner takes from the front, so that it walks through memory in order, idle threads from the back.
+struct alignas(64) Share {
+  std::atomic<uint64_t> range{0};
+
+  void set(uint64_t first, uint64_t last) { range.store(first << 32 | last); }
+  bool take(bool front, int64_t* chunk) {
+    uint64_t now = range.load(std::memory_order_relaxed);
+    for (;;) {
+      const uint64_t first = now >> 32, last = now & 0xffffffffu;
+      if (first >= last) return false;
+      const uint64_t next = front ? now + (uint64_t(1) << 32) : now - 1;
+      if (range.compare_exchange_weak(now, next, std::memory_order_relaxed)) {
+        *chunk = int64_t(front ? first : last - 1);
+        return true;
+      }
+    }
+  }
+};
+
+// Every thread starts on its own contiguous share of the chunks: memory is read and written in long
+// runs, and a tensor's parts stay in the caches of the cores that used them last.
 struct Job {
   void (*body)(void*, int64_t, int64_t);
   void* context;
-  int64_t n, grain, chunks;
-  std::atomic<int64_t> next{0};
+  int64_t n, grain;
+  int shares;
   std::atomic<int> failed{0};
   std::exception_ptr error;
+  Share share[kMaxShares];
 
-  void work() {
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < chunks;) {
-      try {
-        body(context, i * grain, std::min(n, (i + 1) * grain));
-      } catch (...) {
-        if (failed.exchange(1) == 0) error = std::current_exception();
-      }
+  Job(void (*f)(void*, int64_t, int64_t), void* c, int64_t size, int64_t step, int64_t chunks,
+      int threads)
+      : body(f), context(c), n(size), grain(step), shares(std::min(threads, kMaxShares)) {
+    for (int i = 0; i < shares; i++)
+      share[i].set(uint64_t(chunks * i / shares), uint64_t(chunks * (i + 1) / shares));
+  }
+
+  void work(int thread) {
+    for (int k = 0; k < shares; k++)
+      for (int64_t i; share[(thread + k) % shares].take(k == 0, &i);) run(i);
+  }
+
+  void run(int64_t i) {
+    try {
+      body(context, i * grain, std::min(n, (i + 1) * grain));
+    } catch (...) {
+      if (failed.exchange(1) == 0) error = std::current_exception();
     }
   }
 };
@@ -60,7 +95,7 @@ class Pool {
       generation_.fetch_add(1, std::memory_order_release);
     }
     if (sleepers_.load(std::memory_order_acquire) > 0) wake_.notify_all();
-    job.work();
+    job.work(0);
     // All chunks are taken: wait for the workers that hold some, not for those still waking up.
     gate_.fetch_and(0xffffffffu, std::memory_order_acq_rel);
     while (gate_.load(std::memory_order_acquire) > 0) MT_PAUSE();
@@ -74,12 +109,13 @@ class Pool {
   void grow(int n) {
     while (int(workers_.size()) < n) {
       uint64_t seen = generation_.load();
-      workers_.emplace_back([this, seen] { serve(seen); });
+      const int id = int(workers_.size()) + 1;
+      workers_.emplace_back([this, id, seen] { serve(id, seen); });
       workers_.back().detach();
     }
   }
 
-  void serve(uint64_t seen) {
+  void serve(int id, uint64_t seen) {
     in_parallel = true;
     for (;;) {
       uint64_t now = seen;
@@ -97,7 +133,7 @@ class Pool {
       }
       seen = now;
       if (enter()) {
-        job_->work();
+        job_->work(id);
         gate_.fetch_sub(1, std::memory_order_release);
       }
     }
@@ -161,11 +197,11 @@ void parallel_chunks(int64_t n, int64_t grain, void (*body)(void*, int64_t, int6
                      void* context) {
   int64_t chunks = ceil_div(n, grain);
   int width = int(std::min<int64_t>(num_threads(), chunks));
-  if (width > 1 && !in_parallel) {
+  if (width > 1 && !in_parallel && chunks <= 0xffffffff) {
     Pool& workers = the_pool();
     std::unique_lock<std::mutex> entry(workers.entry, std::try_to_lock);
     if (entry.owns_lock()) {
-      Job job{body, context, n, grain, chunks};
+      Job job(body, context, n, grain, chunks, width);
       workers.run(job, width);
       return;
     }
