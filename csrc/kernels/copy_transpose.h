@@ -1,66 +1,121 @@
-// Copies whose source runs along another dim than the destination: through tiles, so that both
-// sides touch whole cache lines.
+// Copies whose source runs along another dim than the destination: N x N tiles are transposed in
+// vector registers, so that both sides touch whole pieces of cache lines. One read and one write
+// per element and log2(N) / N shuffles of a vector.
 #pragma once
 #include "kernels/elementwise.h"
+#include "kernels/lanes.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
 
-// y[i][j] = x[j][i] for one plane: blocks of 16 x 16 stay in the cache on both sides.
 template <class T>
-void transpose_plane(char* y, const char* x, int64_t rows, int64_t cols, int64_t y_row,
-                     int64_t x_col) {
-  constexpr int64_t B = 16;
-  int64_t row_blocks = ceil_div(rows, B);
-  parallel_for(row_blocks, ceil_div(kGrain, B * (cols ? cols : 1)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t block = begin; block < end; block++) {
-                   int64_t i0 = block * B, i1 = i0 + B < rows ? i0 + B : rows;
-                   for (int64_t j0 = 0; j0 < cols; j0 += B) {
-                     int64_t j1 = j0 + B < cols ? j0 + B : cols;
-                     if (i1 - i0 == B && j1 - j0 == B) {
-                       T tile[B][B];
-                       for (int64_t j = 0; j < B; j++) {
-                         const T* from = reinterpret_cast<const T*>(x + (j0 + j) * x_col) + i0;
-                         for (int64_t i = 0; i < B; i++) tile[i][j] = from[i];
-                       }
-                       for (int64_t i = 0; i < B; i++) {
-                         T* to = reinterpret_cast<T*>(y + (i0 + i) * y_row) + j0;
-                         for (int64_t j = 0; j < B; j++) to[j] = tile[i][j];
-                       }
-                     } else {
-                       for (int64_t i = i0; i < i1; i++)
-                         for (int64_t j = j0; j < j1; j++)
-                           reinterpret_cast<T*>(y + i * y_row)[j] =
-                               reinterpret_cast<const T*>(x + j * x_col)[i];
-                     }
-                   }
-                 }
-               });
+constexpr int kTransposeTile =
+    kVectorBytes / int(sizeof(T)) < 16 ? kVectorBytes / int(sizeof(T)) : 16;
+
+template <class T, int N>
+struct TileRow {
+  typedef T type __attribute__((vector_size(N * sizeof(T))));
+};
+
+// Lanes a[from], b[from], a[from + 1], b[from + 1] ...
+template <int N, int from, class V>
+MT_INLINE V interleave(V a, V b) {
+  constexpr int f = from, g = N + from;
+  if constexpr (N == 16)
+    return __builtin_shufflevector(a, b, f, g, f + 1, g + 1, f + 2, g + 2, f + 3, g + 3, f + 4,
+                                   g + 4, f + 5, g + 5, f + 6, g + 6, f + 7, g + 7);
+  if constexpr (N == 8)
+    return __builtin_shufflevector(a, b, f, g, f + 1, g + 1, f + 2, g + 2, f + 3, g + 3);
+  if constexpr (N == 4) return __builtin_shufflevector(a, b, f, g, f + 1, g + 1);
+  if constexpr (N == 2) return __builtin_shufflevector(a, b, f, g);
+  return a;
+}
+
+// y[i][j] = x[j][i] for N x N elements: each round of interleaving the upper with the lower half of
+// the rows rotates the bits of (row, lane) by one.
+template <class T, int N>
+MT_INLINE void transpose_tile(T* y, int64_t y_row, const T* x, int64_t x_row) {
+  using V = typename TileRow<T, N>::type;
+  V a[N], b[N];
+#pragma GCC unroll 16
+  for (int j = 0; j < N; j++)
+    __builtin_memcpy(&a[j], reinterpret_cast<const char*>(x) + j * x_row, sizeof(V));
+#pragma GCC unroll 4
+  for (int round = 1; round < N; round *= 2) {
+#pragma GCC unroll 8
+    for (int j = 0; j < N / 2; j++) {
+      b[2 * j] = interleave<N, 0>(a[j], a[j + N / 2]);
+      b[2 * j + 1] = interleave<N, N / 2>(a[j], a[j + N / 2]);
+    }
+#pragma GCC unroll 16
+    for (int j = 0; j < N; j++) a[j] = b[j];
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < N; i++)
+    __builtin_memcpy(reinterpret_cast<char*>(y) + i * y_row, &a[i], sizeof(V));
+}
+
+constexpr int64_t kStrip = 64;  // rows of y that a task writes
+
+// The rows [i0, i1) of y[i][j] = x[j][i] for one plane, `cols` long, by way of a block in the first
+// level, from which the rows go out in runs of several lines while the next lines of x come in.
+template <class T>
+void transpose_rows(char* y, const char* x, int64_t i0, int64_t i1, int64_t cols, int64_t y_row,
+                    int64_t x_row) {
+  constexpr int64_t N = kTransposeTile<T>, size = sizeof(T), B = size > 4 ? 64 : 128;
+  alignas(64) T block[kStrip * B];
+  const int64_t h = i1 - i0;
+  x += i0 * size;
+  for (int64_t j0 = 0; j0 < cols; j0 += B) {
+    const int64_t w = cols - j0 < B ? cols - j0 : B;
+    const char* from = x + j0 * x_row;
+    for (int64_t j = 0; j < w; j += N)
+      for (int64_t i = 0; i < h; i += N) {
+        if (j + N <= w && i + N <= h) {
+          transpose_tile<T, N>(block + i * B + j, B * size,
+                               reinterpret_cast<const T*>(from + j * x_row) + i, x_row);
+          continue;
+        }
+        for (int64_t b = j; b < j + N && b < w; b++)
+          for (int64_t a = i; a < i + N && a < h; a++)
+            block[a * B + b] = reinterpret_cast<const T*>(from + b * x_row)[a];
+      }
+    const int64_t left = cols - j0 - w, next = left < B ? left : B;
+    const char* ahead = from + B * x_row;
+    for (int64_t i = 0, j = 0; i < h; i++) {
+      __builtin_memcpy(y + (i0 + i) * y_row + j0 * size, block + i * B, size_t(w * size));
+      for (; j < next && j * h <= i * next; j++)
+        for (int64_t k = 0; k < h * size; k += 64) __builtin_prefetch(ahead + j * x_row + k);
+    }
+  }
 }
 
 // Whether dims 0 and 1 are a transpose: y runs along dim 0, x along dim 1.
 bool is_transpose(const ElementIter& it, int64_t size) {
   return it.ndim >= 2 && it.strides[0][0] == size && it.strides[1][1] == size && it.shape[0] >= 8 &&
-         it.shape[1] >= 8;
+         it.shape[1] >= 8 && it.strides[0][1] != 0 && it.strides[1][0] != 0;
 }
 
 template <class T>
 bool copy_transposed(const ElementIter& it) {
   if (!is_transpose(it, sizeof(T))) return false;
-  int64_t planes = it.numel / (it.shape[0] * it.shape[1]);
-  for (int64_t plane = 0; plane < planes; plane++) {
-    char* y = it.data[0];
-    const char* x = it.data[1];
-    int64_t rest = plane;
-    for (int d = 2; d < it.ndim; d++) {
-      int64_t index = rest % it.shape[d];
-      rest /= it.shape[d];
-      y += index * it.strides[d][0];
-      x += index * it.strides[d][1];
+  const int64_t rows = it.shape[1], cols = it.shape[0], strips = ceil_div(rows, kStrip);
+  const int64_t planes = it.numel / (rows * cols);
+  parallel_for(planes * strips, ceil_div(kGrain, kStrip * cols), [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; task++) {
+      char* y = it.data[0];
+      const char* x = it.data[1];
+      int64_t rest = task / strips;
+      for (int d = 2; d < it.ndim; d++) {
+        const int64_t index = rest % it.shape[d];
+        rest /= it.shape[d];
+        y += index * it.strides[d][0];
+        x += index * it.strides[d][1];
+      }
+      const int64_t i0 = task % strips * kStrip, i1 = i0 + kStrip < rows ? i0 + kStrip : rows;
+      transpose_rows<T>(y, x, i0, i1, cols, it.strides[1][0], it.strides[0][1]);
     }
-    transpose_plane<T>(y, x, it.shape[1], it.shape[0], it.strides[1][0], it.strides[0][1]);
-  }
+  });
   return true;
 }
 

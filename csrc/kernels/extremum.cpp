@@ -54,6 +54,8 @@ MT_INLINE T best_of(const T* p, int64_t n, T start) {
         a3 = better<largest>(a3, load_lanes(p + i + 3 * L));
       }
       for (; i + L <= n; i += L) a0 = better<largest>(a0, load_lanes(p + i));
+      if (i < n) a1 = better<largest>(a1, load_lanes(p + n - L));  // some elements once more
+      i = n;
       a0 = better<largest>(better<largest>(a0, a1), better<largest>(a2, a3));
       best = fold_lanes<T>(a0, [](V a, V b) { return better<largest>(a, b); });
     }

@@ -45,6 +45,19 @@ struct Int<8> {
 template <class T>
 using int_lanes_t = lanes_t<typename Int<sizeof(T)>::type>;
 
+// f of the last `rest` < count elements before `end`, zero in the other lanes: reads the vector
+// that ends there, so at least one vector of elements must lie before it.
+template <class T, class F>
+MT_INLINE lanes_t<T> map_last(const T* end, int64_t rest, const F& f) {
+  constexpr int L = Lanes<T>::count;
+  using I = int_lanes_t<T>;
+  I lane;
+  for (int j = 0; j < L; j++) lane[j] = j;
+  const I first = I{} + typename Int<sizeof(T)>::type(L - rest);
+  const lanes_t<T> v = f(load_lanes(end - L));
+  return lane >= first ? v : lanes_t<T>{};
+}
+
 // Lane j takes lane j + w, or j + w - count beyond the end.
 template <class T, int w>
 MT_INLINE lanes_t<T> rotate_lanes(lanes_t<T> v) {

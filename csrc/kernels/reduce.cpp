@@ -32,6 +32,8 @@ MT_INLINE T sum_block(const T* p, int64_t n, const F& f) {
       a[7] += f(load_lanes(p + i + 7 * L));
     }
     for (; i + L <= n; i += L) a[0] += f(load_lanes(p + i));
+    if (i < n) a[1] += map_last(p + n, n - i, f);
+    i = n;
     const V sum = ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]));
     total = fold_lanes<T>(sum, [](V u, V v) { return u + v; });
   }
@@ -124,8 +126,25 @@ struct IntSum {
   Total combine(Total a, Total b) const { return join(a, b); }
   MT_INLINE void row(Total& total, const S* p, int64_t n, Param) const {
     uint64_t s = 0;
-    for (int64_t i = 0; i < n; i++) s += uint64_t(int64_t(p[i]));
+    int64_t i = 0;
+    if constexpr (sizeof(S) == 1) {  // groups of columns in the type itself, or in 32 bits
+      for (; i + kGroup <= n; i += kGroup) s += uint64_t(int64_t(sum_group(p + i)));
+    }
+    for (; i < n; i++) s += uint64_t(int64_t(p[i]));
     total = join(total, int64_t(s));
+  }
+  static constexpr int64_t kGroup = 64 * 128;
+  static MT_INLINE int32_t sum_group(const S* p) {
+    int32_t s = 0;
+    if constexpr (__is_same(S, bool)) {
+      uint8_t lanes[64] = {};
+      for (int64_t i = 0; i < kGroup; i += 64)
+        for (int64_t j = 0; j < 64; j++) lanes[j] = uint8_t(lanes[j] + p[i + j]);
+      for (int64_t j = 0; j < 64; j++) s += lanes[j];
+    } else {
+      for (int64_t i = 0; i < kGroup; i++) s += p[i];
+    }
+    return s;
   }
   void store(char* y, Total t) const { *reinterpret_cast<int64_t*>(y) = t; }
 };
@@ -148,14 +167,24 @@ struct Prod {
   MT_INLINE Total add(Total a, Lane b) const { return join(a, b); }
   Total combine(Total a, Total b) const { return join(a, b); }
   void row(Total& total, const S* p, int64_t n, Param) const {
-    T a[8] = {total, 1, 1, 1, 1, 1, 1, 1};
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8)
-      for (int64_t j = 0; j < 8; j++) a[j] = join(a[j], load<S>(p[i + j]));
-    for (; i < n; i++) a[0] = join(a[0], load<S>(p[i]));
-    for (int w = 4; w > 0; w /= 2)
-      for (int j = 0; j < w; j++) a[j] = join(a[j], a[j + w]);
-    total = a[0];
+    const int64_t done = multiply<64>(total, p, n);
+    const int64_t eights = done + multiply<8>(total, p + done, n - done);
+    for (int64_t i = eights; i < n; i++) total = join(total, load<S>(p[i]));
+  }
+  // Multiplies the first elements, a multiple of W, into the total; returns how many.
+  template <int64_t W>
+  MT_INLINE int64_t multiply(Total& total, const S* p, int64_t n) const {
+    if (n < W) return 0;
+    T a[W];
+    int64_t i = W;
+    for (int64_t j = 0; j < W; j++) a[j] = load<S>(p[j]);
+    for (; i + W <= n; i += W)
+      for (int64_t j = 0; j < W; j++) a[j] = join(a[j], load<S>(p[i + j]));
+#pragma GCC unroll 6
+    for (int64_t w = W / 2; w > 0; w /= 2)
+      for (int64_t j = 0; j < w; j++) a[j] = join(a[j], a[j + w]);
+    total = join(total, a[0]);
+    return i;
   }
   void store(char* y, Total t) const { *reinterpret_cast<S*>(y) = store_as<S>(t); }
 };
@@ -165,7 +194,7 @@ struct Prod {
 template <class Bits>
 struct Logic {
   using S = Bits;
-  using Lane = int64_t;
+  using Lane = uint32_t;
   using Total = int64_t;
   using Param = NoParam;
   static constexpr int kFlush = 1 << 30;

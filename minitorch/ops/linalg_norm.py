@@ -8,6 +8,8 @@ from .._load import _C
 from ._register import FUNCTIONS, Node, function, method, op, record, write_out
 from .unary import Constant
 
+_WIDE = (_C.float32, _C.float64)
+
 
 def _dims(dim, n, name):
     """Dims as a sorted list without repeats; all of them for None."""
@@ -65,11 +67,7 @@ class VectorNorm(Node):
 def _power_norm(x, p, dims, keepdim):
     with _no_grad():
         if p == 2:
-            if len(dims) == x.dim() and x.is_contiguous() and not keepdim and x.numel():
-                flat = x.reshape(-1)
-                y = _C.dot(flat, flat).sqrt()
-            else:
-                y = (x * x).sum(dims, keepdim=keepdim).sqrt() if dims else x.abs()
+            y = _C.norm(x, 2, dims, keepdim) if dims else x.abs()
         else:
             y = x.abs().pow(p)
             y = (y.sum(dims, keepdim=keepdim) if dims else y).pow(1 / p)
@@ -95,6 +93,14 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
         keepdim: keep the reduced dims with size 1.
         dtype: converts x first.
     """
+    n = x.dim()
+    if ord == 2 and dtype is None and x.dtype in _WIDE and n and (dim is None or type(dim) is int):
+        y = _C.norm(x, 2, dim, keepdim)
+        if y.requires_grad:
+            node = record(VectorNorm, y, (x,), (x, y))
+            node.ord, node.keepdim = 2.0, keepdim
+            node.dims = tuple(range(n)) if dim is None else (dim % n,)
+        return y if out is None else write_out(out, y, "linalg.vector_norm")
     x = _floating(x, dtype, "linalg.vector_norm")
     if not isinstance(ord, (int, float)):
         raise TypeError(f"linalg.vector_norm(): ord must be a number, not {type(ord).__name__}")

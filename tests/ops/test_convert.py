@@ -105,3 +105,21 @@ def test_large_transposed_copies():
             assert (
                 x.transpose(a, b).contiguous().numpy() == want.transpose(a, b).contiguous().numpy()
             ).all()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "uint8"])
+@pytest.mark.parametrize("shape", [(8, 8), (16, 64), (17, 130), (65, 129), (200, 70), (3, 33, 90)])
+def test_transposed_copy(dtype, shape):
+    n = 1
+    for s in shape:
+        n *= s
+    x = (mt.arange(n) % 251).to(getattr(mt, dtype)).reshape(shape)
+    y = x.transpose(-1, -2).contiguous()
+    rows = x.to(mt.int64).reshape(-1, *shape[-2:]).tolist()
+    expected = [[list(column) for column in zip(*plane)] for plane in rows]
+    assert y.to(mt.int64).reshape(-1, shape[-1], shape[-2]).tolist() == expected
+
+
+def test_copy_of_expanded_columns():
+    x = mt.arange(100.0).reshape(100, 1)
+    assert x.expand(100, 70).contiguous().tolist() == [[float(i)] * 70 for i in range(100)]
