@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "kernels/block_gemm.h"
 #include "kernels/scratch.h"
+#include "kernels/transpose_tile.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
@@ -84,17 +85,33 @@ struct Block {
   void apply_mask(int64_t j0, int64_t nk, T* s) const {
     const HeadStrides& m = a.mask_at;
     const int64_t start = b * m.batch + h * m.head + i0 * m.row + j0 * a.mask_column;
-    if (a.mask_is_bool) {
-      const bool* mask = static_cast<const bool*>(a.mask) + start;
-      for (int64_t j = 0; j < nk; j++)
-        for (int64_t i = 0; i < rows; i++)
-          if (!mask[i * m.row + j * a.mask_column]) s[j * kQueries + i] = T(-__builtin_inf());
-    } else {
-      const T* mask = static_cast<const T*>(a.mask) + start;
-      for (int64_t j = 0; j < nk; j++)
-        for (int64_t i = 0; i < rows; i++)
-          s[j * kQueries + i] += mask[i * m.row + j * a.mask_column];
-    }
+    if (a.mask_is_bool) add_mask(static_cast<const uint8_t*>(a.mask) + start, nk, s);
+    else add_mask(static_cast<const T*>(a.mask) + start, nk, s);
+  }
+
+  static T bias(T v) { return v; }
+  static T bias(uint8_t seen) { return seen ? T(0) : T(-__builtin_inf()); }
+
+  // s[j][i] += mask[i][j]: tiles through registers where rows of the mask lie in memory as rows.
+  template <class M>
+  void add_mask(const M* mask, int64_t nk, T* s) const {
+    constexpr int64_t N = kTransposeTile<T>;
+    const int64_t row = a.mask_at.row, column = a.mask_column;
+    for (int64_t i = 0; i < rows; i += N)
+      for (int64_t j = 0; j < nk; j += N) {
+        if (column != 1 || i + N > rows || j + N > nk) {
+          for (int64_t x = i; x < least(i + N, rows); x++)
+            for (int64_t y = j; y < least(j + N, nk); y++)
+              s[y * kQueries + x] += bias(mask[x * row + y * column]);
+          continue;
+        }
+        alignas(64) T from[N][N], to[N][N];
+        for (int64_t x = 0; x < N; x++)
+          for (int64_t y = 0; y < N; y++) from[x][y] = bias(mask[(i + x) * row + j + y]);
+        transpose_tile<T, int(N)>(&to[0][0], sizeof to[0], &from[0][0], sizeof from[0]);
+        for (int64_t y = 0; y < N; y++)
+          for (int64_t x = 0; x < N; x++) s[(j + y) * kQueries + i + x] += to[y][x];
+      }
   }
 };
 

@@ -68,7 +68,13 @@ CASES = [
         tolerance=LOOSE,
     ),
     Case(
-        "float mask", masked, [[(1, 2, 3, 2), (1, 2, 2, 2), (1, 2, 2, 2), (3, 2)]], tolerance=LOOSE
+        "float mask",
+        masked,
+        [
+            [(1, 2, 3, 2), (1, 2, 2, 2), (1, 2, 2, 2), (3, 2)],
+            [(1, 2, 70, 8), (1, 2, 66, 8), (1, 2, 66, 8), (70, 66)],
+        ],
+        tolerance=LOOSE,
     ),
 ]
 globals().update(make_tests(CASES))
