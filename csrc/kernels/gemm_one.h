@@ -3,6 +3,7 @@
 #pragma once
 #include "kernels/gemm_direct.h"
 #include "kernels/gemm_dot.h"
+#include "kernels/gemm_group.h"
 
 namespace mt::cpu::MT_ISA {
 
@@ -45,6 +46,19 @@ void gemm_whole(const GemmArgs& given, bool serial) {
       return gemm_direct<T>(m, n, k, a, b, store, serial);
     }
   }
+#if defined(__AVX512F__)
+  if constexpr (dtype_of<Src>::value == DType::BFloat16) {
+    if (dot_instructions().avx512_bf16) {
+      using Bits = Bf16Pairs::Src;
+      const PackGroups<Bf16Pairs, MR> pairs_a{static_cast<const Bits*>(args.a), a.across, a.along,
+                                              k};
+      const PackGroups<Bf16Pairs, NR> pairs_b{static_cast<const Bits*>(args.b), b.across, b.along,
+                                              k};
+      return gemm_blocked<T, GroupKernels<Bf16Pairs>>(m, n, ceil_div(k, 2), pairs_a, pairs_b, store,
+                                                      serial);
+    }
+  }
+#endif
   gemm_blocked<T>(m, n, k, a, b, store, serial);
 }
 
