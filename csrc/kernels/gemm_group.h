@@ -9,7 +9,7 @@
 #pragma once
 #include "kernels/gemm_pack.h"
 
-#if defined(__SSE2__)
+#if defined(__SSE4_1__)
 #include <immintrin.h>
 #endif
 
@@ -64,7 +64,7 @@ struct Int16Pairs {
     return acc + (IntVec)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 #elif defined(__AVX2__)
     return acc + (IntVec)_mm256_madd_epi16((__m256i)a, (__m256i)b);
-#elif defined(__SSE2__)
+#elif defined(__SSE4_1__)
     return acc + (IntVec)_mm_madd_epi16((__m128i)a, (__m128i)b);
 #else
     return acc + ((a << 16) >> 16) * ((b << 16) >> 16) + (a >> 16) * (b >> 16);
@@ -150,6 +150,37 @@ struct PackGroups {
     return u ^ kFlip;
   }
 
+  // A row of `count` whole units whose elements are contiguous across the panel.
+  MT_INLINE void interleave(const Src* row, int count, Unit* to) const {
+    int i = 0;
+#if defined(__SSE4_1__)
+    auto at = [&](int g) { return reinterpret_cast<const __m128i*>(row + g * along + i); };
+    const __m128i flip = _mm_set1_epi32(int(kFlip));
+    for (; i + 8 <= count; i += 8) {
+      __m128i low, high;
+      if constexpr (sizeof(Src) == 2) {
+        const __m128i a = _mm_loadu_si128(at(0)), b = _mm_loadu_si128(at(1));
+        low = _mm_unpacklo_epi16(a, b);
+        high = _mm_unpackhi_epi16(a, b);
+      } else {
+        const __m128i a = _mm_unpacklo_epi8(_mm_loadl_epi64(at(0)), _mm_loadl_epi64(at(1)));
+        if constexpr (G == 2) {
+          low = _mm_cvtepi8_epi16(a);
+          high = _mm_cvtepi8_epi16(_mm_srli_si128(a, 8));
+        } else {
+          const __m128i b = _mm_unpacklo_epi8(_mm_loadl_epi64(at(2)), _mm_loadl_epi64(at(3)));
+          low = _mm_unpacklo_epi16(a, b);
+          high = _mm_unpackhi_epi16(a, b);
+        }
+      }
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm_xor_si128(low, flip));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i + 4), _mm_xor_si128(high, flip));
+    }
+#endif
+    for (; i < count; i++) to[i] = unit(row + i, G);
+    for (; i < W; i++) to[i] = 0;
+  }
+
   // S units along k.
   static MT_INLINE BlockVec<float> load_units(const Src* p) {
     if constexpr (sizeof(Src) == sizeof(Element)) {
@@ -198,16 +229,7 @@ struct PackGroups {
       p = blocks(src, count, whole, dst);
     } else if (across == 1) {
       for (; p < whole; p++) {
-        const Src* row = src + p * G * along;
-        Unit* to = dst + p * W;
-        if (count == W) {
-#pragma GCC ivdep
-          for (int i = 0; i < W; i++) to[i] = unit(row + i, G);
-        } else {
-#pragma GCC ivdep
-          for (int i = 0; i < count; i++) to[i] = unit(row + i, G);
-          for (int i = count; i < W; i++) to[i] = 0;
-        }
+        interleave(src + p * G * along, count, dst + p * W);
       }
     }
     for (; p < kc; p++) {

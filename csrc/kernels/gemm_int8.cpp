@@ -56,16 +56,24 @@ void product(const GemmArgs& g, const uint32_t* less, bool serial) {
       }
       return;
     }
-    for (int64_t j = begin; j < end; j++) sums[j] = 0;
-    for (int64_t p = 0; p < g.k; p++) {
-      const int8_t* row = b + p * g.b_row;
-      if (g.b_col == 1) {
-        for (int64_t j = begin; j < end; j++) sums[j] += uint32_t(row[j]);
-      } else {
-        for (int64_t j = begin; j < end; j++) sums[j] += uint32_t(row[j * g.b_col]);
+    // Rows are added up in int16 as long as they fit.
+    constexpr int64_t kColumns = 256, kRows = 255;
+    for (int64_t j0 = begin; j0 < end; j0 += kColumns) {
+      const int64_t cols = min64(kColumns, end - j0);
+      for (int64_t j = 0; j < cols; j++) sums[j0 + j] = 0;
+      for (int64_t p0 = 0; p0 < g.k; p0 += kRows) {
+        int16_t part[kColumns] = {};
+        for (int64_t p = p0; p < min64(g.k, p0 + kRows); p++) {
+          const int8_t* row = b + p * g.b_row + j0 * g.b_col;
+          if (g.b_col == 1) {
+            for (int64_t j = 0; j < cols; j++) part[j] = int16_t(part[j] + row[j]);
+          } else {
+            for (int64_t j = 0; j < cols; j++) part[j] = int16_t(part[j] + row[j * g.b_col]);
+          }
+        }
+        for (int64_t j = 0; j < cols; j++) sums[j0 + j] += uint32_t(int32_t(part[j])) << 7;
       }
     }
-    for (int64_t j = begin; j < end; j++) sums[j] <<= 7;
   });
 }
 
