@@ -18,7 +18,7 @@ bool few_residues(const ConvParams& p) {
 template <class T>
 void forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
   if (depthwise_size(p)) return conv_depthwise_forward(p, x, w, bias, y);
-  if (suits_winograd(p)) return conv_winograd_forward(p, x, w, bias, y);
+  if (suits_winograd(p, 1) || suits_winograd(p, 2)) return conv_winograd_forward(p, x, w, bias, y);
   if (few_residues(p)) return conv_rows_forward(p, x, w, bias, y);
   conv_gemm_forward(p, x, w, bias, y);
 }
@@ -27,7 +27,8 @@ template <class T>
 void backward_input(const ConvParams& p, const T* dy, const T* w, const T* bias, T* dx) {
   if (depthwise_size(p) && p.o == p.c && p.in[2] >= 8)
     return conv_depthwise_backward_input(p, dy, w, bias, dx);
-  if (suits_winograd(p)) return conv_winograd_backward_input(p, dy, w, bias, dx);
+  if (suits_winograd(p, 1) || (suits_winograd(p, 2) && p.padding[1] % 2 == p.padding[2] % 2))
+    return conv_winograd_backward_input(p, dy, w, bias, dx);
   if (few_residues(p)) return conv_rows_backward_input(p, dy, w, bias, dx);
   conv_gemm_backward_input(p, dy, w, bias, dx);
 }
@@ -38,7 +39,7 @@ void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
   const int64_t o = p.o / p.groups, k = p.c / p.groups * p.taps();
   // Where tiles are few beside the channels, the transforms of the sums cost more than they save.
   const int64_t positions = p.batch * p.out_size();
-  if (suits_winograd(p) && positions >= 512 && positions * 2 >= o)
+  if (suits_winograd(p, 1) && positions >= 512 && positions * 2 >= o)
     return conv_winograd_backward_weight(p, dy, x, dw);
   if (suits_winograd(p, 2) && positions >= 512 && positions >= 2 * o)
     return conv_winograd_backward_weight(p, dy, x, dw);
