@@ -88,6 +88,26 @@ MT_INLINE GemmVec<T> zip_half(GemmVec<T> a, GemmVec<T> b, int half) {
   return __builtin_shuffle(a, b, at);
 }
 
+#if defined(__AVX512F__)
+template <bool kLong>
+struct BitsOf {
+  using type = uint64_t;
+};
+template <>
+struct BitsOf<true> {
+  __extension__ typedef unsigned __int128 type;
+};
+// Lanes whose bit is set; the others are zero, and their memory is not read.
+template <class T>
+MT_INLINE GemmVec<T> load_masked(const T* p, unsigned bits) {
+  if constexpr (sizeof(T) == 4) {
+    return (GemmVec<T>)_mm512_maskz_loadu_ps(__mmask16(bits), p);
+  } else {
+    return (GemmVec<T>)_mm512_maskz_loadu_pd(__mmask8(bits), p);
+  }
+}
+#endif
+
 // Neighbours in a row of tiles, among the tiles of a vector.
 struct TileRun {
   int64_t image, row, x0, n, at;
@@ -116,9 +136,10 @@ struct TileReader {
     return count;
   }
 
-  // d[k*kRow ..] = from[kStep*i + k] for a vector of i.
-  static MT_INLINE void gather(const T* from, T* d) {
-    auto at = [&](int64_t i) { return load_unaligned<Vec>(from + i); };
+  // d[k*kRow ..] = elements kStep*i + k for a vector of i.
+  // `at` loads a vector from element i on.
+  template <class Load>
+  static MT_INLINE void gather(const Load& at, T* d) {
     if constexpr (kStep == 2) {
       const Vec a = at(0), b = at(VL);
       store_unaligned(d, every_second<T>(a, b, 0));
@@ -142,12 +163,28 @@ struct TileReader {
     }
   }
 
-  // line[i] = from[start + i] for i < n, zero outside of [0, width).
-  static MT_INLINE void copy_line(const T* from, int64_t start, int64_t width, int64_t n, T* line) {
+  // The elements [start, start + n) of a row of `width`, zero outside of it.
+  MT_INLINE void gather_row(const T* from, int64_t start, int64_t width, int64_t n, T* d) const {
     const int64_t lo = min64(n, max64(0, -start)), hi = max64(lo, min64(n, width - start));
-    for (int64_t i = 0; i < lo; i++) line[i] = T(0);
-    copy_strided(from + start + lo, 1, hi - lo, line + lo);
-    for (int64_t i = hi; i < n; i++) line[i] = T(0);
+#if defined(__AVX512F__)
+    // Masked loads read nothing outside of the row.
+    using Bits = typename BitsOf<(kLine > 64)>::type;
+    const Bits all = ~Bits(0),
+               mask = (all << lo) & ~(hi < int64_t(8 * sizeof(Bits)) ? all << hi : 0);
+    from += start;
+    gather([&](int64_t i) { return load_masked<T>(from + i, unsigned(mask >> i)); }, d);
+#else
+    alignas(64) T line[kLine];
+    if (lo == 0 && hi == n && end - from >= start + kLine) {
+      from += start;
+    } else {
+      for (int64_t i = 0; i < lo; i++) line[i] = T(0);
+      copy_strided(from + start + lo, 1, hi - lo, line + lo);
+      for (int64_t i = hi; i < n; i++) line[i] = T(0);
+      from = line;
+    }
+    gather([&](int64_t i) { return load_unaligned<Vec>(from + i); }, d);
+#endif
   }
 
   template <int I>
@@ -170,7 +207,7 @@ struct TileReader {
 
   // to[p*place ..] = place p of a vector of tiles of one channel.
   void transform(const TileRun* runs, int count, int64_t channel, T* to, int64_t place) const {
-    alignas(64) T d[kIn * kIn * kRow + VL], line[kLine];
+    alignas(64) T d[kIn * kIn * kRow + VL];
     const T* plane = x + channel * in[0] * in[1];
     for (int q = 0; q < count; q++) {
       const TileRun& run = runs[q];
@@ -180,11 +217,8 @@ struct TileReader {
         T* row = d + i * kIn * kRow + run.at;
         if (uint64_t(run.row * kStep - pad[0] + i) >= uint64_t(in[0])) {
           for (int k = 0; k < kIn; k++) store_unaligned(row + k * kRow, Vec{});
-        } else if (start >= 0 && start + n <= in[1] && end - from >= start + kLine) {
-          gather(from + start, row);
         } else {
-          copy_line(from, start, in[1], n, line);
-          gather(line, row);
+          gather_row(from, start, in[1], n, row);
         }
       }
     }
