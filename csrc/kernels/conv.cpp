@@ -15,11 +15,18 @@ bool few_residues(const ConvParams& p) {
   return p.stride[0] * p.stride[1] * p.stride[2] <= kMostPasses;
 }
 
+// Products over patches suit small images, whose rows are shorter than a tile of the sums of
+// shifted rows, and kernels of one tap where the side that is packed once is the shorter one.
+bool small_image(const ConvParams& p) { return p.batch > 1 && p.out_size() <= 64; }
+bool one_tap(const ConvParams& p) { return p.taps() == 1 && p.o / p.groups >= 32; }
+bool unit_stride(const ConvParams& p) { return p.stride[0] * p.stride[1] * p.stride[2] == 1; }
+
 template <class T>
 void forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
   if (depthwise_size(p)) return conv_depthwise_forward(p, x, w, bias, y);
-  if (suits_winograd(p)) return conv_winograd_forward(p, x, w, bias, y);
-  if (few_residues(p)) return conv_rows_forward(p, x, w, bias, y);
+  if (suits_winograd(p, 1) || suits_winograd(p, 2)) return conv_winograd_forward(p, x, w, bias, y);
+  const bool product = one_tap(p) && (small_image(p) || (unit_stride(p) && p.o >= p.c));
+  if (few_residues(p) && !product) return conv_rows_forward(p, x, w, bias, y);
   conv_gemm_forward(p, x, w, bias, y);
 }
 
@@ -27,8 +34,10 @@ template <class T>
 void backward_input(const ConvParams& p, const T* dy, const T* w, const T* bias, T* dx) {
   if (depthwise_size(p) && p.o == p.c && p.in[2] >= 8)
     return conv_depthwise_backward_input(p, dy, w, bias, dx);
-  if (suits_winograd(p)) return conv_winograd_backward_input(p, dy, w, bias, dx);
-  if (few_residues(p)) return conv_rows_backward_input(p, dy, w, bias, dx);
+  if (suits_winograd(p, 1) || (suits_winograd(p, 2) && p.padding[1] % 2 == p.padding[2] % 2))
+    return conv_winograd_backward_input(p, dy, w, bias, dx);
+  const bool product = one_tap(p) && (small_image(p) || unit_stride(p));
+  if (few_residues(p) && !product) return conv_rows_backward_input(p, dy, w, bias, dx);
   conv_gemm_backward_input(p, dy, w, bias, dx);
 }
 
@@ -38,13 +47,14 @@ void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
   const int64_t o = p.o / p.groups, k = p.c / p.groups * p.taps();
   // Where tiles are few beside the channels, the transforms of the sums cost more than they save.
   const int64_t positions = p.batch * p.out_size();
-  if (suits_winograd(p) && positions >= 512 && positions * 2 >= o)
+  if (suits_winograd(p, 1) && positions >= 512 && positions * 2 >= o)
     return conv_winograd_backward_weight(p, dy, x, dw);
   if (suits_winograd(p, 2) && positions >= 512 && positions >= 2 * o)
     return conv_winograd_backward_weight(p, dy, x, dw);
   // Dots end with a sum over lanes, which needs long rows or several images in cache.
   const bool long_rows = p.out_size() >= 384 || o * k <= 8192;
-  if (few_residues(p) && long_rows) return conv_dots_backward_weight(p, dy, x, dw);
+  const bool product = one_tap(p) && k >= 32;
+  if (few_residues(p) && long_rows && !product) return conv_dots_backward_weight(p, dy, x, dw);
   conv_gemm_backward_weight(p, dy, x, dw);
 }
 

@@ -124,8 +124,7 @@ def test_winograd_error_stays_near_that_of_the_direct_sum(n, c, h, width, o, str
     single = [minitorch.tensor(a).float().requires_grad_() for a in (x, w)]
     got = minitorch.nn.functional.conv2d(*single, stride=stride, padding=padding)
     got.backward(minitorch.tensor(dy).float())
-    # Sums of products of size about 1, each with a relative error of 6e-8, whose errors add up as
-    # the square root of their number.
+    # Errors of sums grow as the square root of their length.
     places = dy.size / o
     for mine, want, length in (
         (got, y, 9 * c),
