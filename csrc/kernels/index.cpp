@@ -151,6 +151,10 @@ MT_INLINE void write_part(const IndexLoop& p, const ElementIter& it, const Mine&
         const T* from = reinterpret_cast<const T*>(v);
 #pragma GCC ivdep
         for (int64_t i = 0; i < n; i++) to[i] = f(to[i], from[i]);
+      } else if (s[0] == 0 && s[1] == sizeof(T)) {
+        T* to = reinterpret_cast<T*>(x);
+        const T value = *reinterpret_cast<const T*>(v);
+        for (int64_t i = 0; i < n; i++) to[i] = f(to[i], value);
       } else {
         for (int64_t i = 0; i < n; i++) {
           T* to = reinterpret_cast<T*>(x + i * s[1]);
