@@ -21,8 +21,19 @@ bool small_image(const ConvParams& p) { return p.batch > 1 && p.out_size() <= 64
 bool one_tap(const ConvParams& p) { return p.taps() == 1 && p.o / p.groups >= 32; }
 bool unit_stride(const ConvParams& p) { return p.stride[0] * p.stride[1] * p.stride[2] == 1; }
 
+// A kernel that covers the whole image is a kernel of one tap over channels times taps.
+ConvParams folded(const ConvParams& p) {
+  for (int d = 0; d < 3; d++)
+    if (p.in[d] != p.kernel[d] || p.padding[d] || p.dilation[d] != 1 || p.out[d] != 1) return p;
+  ConvParams r = p;
+  r.c = p.c * p.taps();
+  for (int d = 0; d < 3; d++) r.in[d] = r.kernel[d] = r.stride[d] = 1;
+  return r;
+}
+
 template <class T>
-void forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
+void forward(const ConvParams& params, const T* x, const T* w, const T* bias, T* y) {
+  const ConvParams p = folded(params);
   if (depthwise_size(p)) return conv_depthwise_forward(p, x, w, bias, y);
   if (suits_winograd(p, 1) || suits_winograd(p, 2)) return conv_winograd_forward(p, x, w, bias, y);
   const bool product = one_tap(p) && (small_image(p) || (unit_stride(p) && p.o >= p.c));
@@ -31,9 +42,10 @@ void forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
 }
 
 template <class T>
-void backward_input(const ConvParams& p, const T* dy, const T* w, const T* bias, T* dx) {
-  if (depthwise_size(p) && p.o == p.c && p.in[2] >= 8)
-    return conv_depthwise_backward_input(p, dy, w, bias, dx);
+void backward_input(const ConvParams& params, const T* dy, const T* w, const T* bias, T* dx) {
+  // A bias is per channel, which folding would not keep.
+  const ConvParams p = bias ? params : folded(params);
+  if (depthwise_size(p) && p.o == p.c) return conv_depthwise_backward_input(p, dy, w, bias, dx);
   if (suits_winograd(p, 1) || (suits_winograd(p, 2) && p.padding[1] % 2 == p.padding[2] % 2))
     return conv_winograd_backward_input(p, dy, w, bias, dx);
   const bool product = one_tap(p) && (small_image(p) || unit_stride(p));
@@ -42,8 +54,9 @@ void backward_input(const ConvParams& p, const T* dy, const T* w, const T* bias,
 }
 
 template <class T>
-void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
-  if (depthwise_size(p)) return conv_depthwise_backward_weight(p, dy, x, dw);
+void backward_weight(const ConvParams& params, const T* dy, const T* x, T* dw) {
+  const ConvParams p = folded(params);
+  if (depthwise_size(p) && p.kernel[1] <= 5) return conv_depthwise_backward_weight(p, dy, x, dw);
   const int64_t o = p.o / p.groups, k = p.c / p.groups * p.taps();
   // Where tiles are few beside the channels, the transforms of the sums cost more than they save.
   const int64_t positions = p.batch * p.out_size();

@@ -78,16 +78,6 @@ MT_INLINE GemmVec<T> every_second(GemmVec<T> a, GemmVec<T> b, int first) {
   for (int v = 0; v < Tile<T>::VL; v++) at[v] = 2 * v + first;
   return __builtin_shuffle(a, b, at);
 }
-// The first (or last) half of a0, b0, a1, b1, ..
-template <class T>
-MT_INLINE GemmVec<T> zip_half(GemmVec<T> a, GemmVec<T> b, int half) {
-  using Index = typename VectorOf<typename IntegerOf<sizeof(T)>::type>::type;
-  constexpr int VL = Tile<T>::VL;
-  Index at;
-  for (int v = 0; v < VL; v++) at[v] = (v & 1) * VL + v / 2 + half * VL / 2;
-  return __builtin_shuffle(a, b, at);
-}
-
 #if defined(__AVX512F__)
 template <bool kLong>
 struct BitsOf {
