@@ -114,23 +114,26 @@ def test_threads_do_not_change_bits(x, w, options):
             np.testing.assert_array_equal(a, b)
 
 
-# Few channels, many channels, odd sizes, large and small images, both strides of the transforms.
+# Few channels, many channels, odd sizes, large and small images: 3x3 of strides 1 and 2, 4x4 of 2.
 WINOGRAD = [
-    (2, 64, 20, 20, 64, 1, 1),
-    (3, 20, 31, 30, 33, 1, 0),
-    (4, 96, 14, 17, 100, 1, 1),
-    (36, 96, 4, 4, 130, 1, 1),
-    (2, 24, 41, 38, 20, 2, 1),
-    (3, 65, 30, 27, 96, 2, 0),
-    (32, 70, 8, 8, 80, 2, 2),
+    (2, 64, 20, 20, 64, 3, 1, 1),
+    (3, 20, 31, 30, 33, 3, 1, 0),
+    (4, 96, 14, 17, 100, 3, 1, 1),
+    (36, 96, 4, 4, 130, 3, 1, 1),
+    (2, 24, 41, 38, 20, 3, 2, 1),
+    (3, 65, 30, 27, 96, 3, 2, 0),
+    (32, 70, 8, 8, 80, 3, 2, 2),
+    (3, 20, 30, 35, 18, 4, 2, 1),
+    (40, 65, 8, 8, 90, 4, 2, 1),
+    (2, 17, 33, 32, 16, 4, 2, 3),
 ]
 
 
-@pytest.mark.parametrize(("n", "c", "h", "width", "o", "stride", "padding"), WINOGRAD)
-def test_winograd_error_stays_near_that_of_the_direct_sum(n, c, h, width, o, stride, padding):
+@pytest.mark.parametrize(("n", "c", "h", "width", "o", "k", "stride", "padding"), WINOGRAD)
+def test_winograd_error_stays_near_that_of_the_direct_sum(n, c, h, width, o, k, stride, padding):
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((n, c, h, width)), rng.standard_normal((o, c, 3, 3))
+    x, w = rng.standard_normal((n, c, h, width)), rng.standard_normal((o, c, k, k))
     exact = [torch.tensor(a, requires_grad=True) for a in (x, w)]
     y = torch.nn.functional.conv2d(*exact, stride=stride, padding=padding)
     dy = rng.standard_normal(tuple(y.shape))
@@ -141,8 +144,8 @@ def test_winograd_error_stays_near_that_of_the_direct_sum(n, c, h, width, o, str
     # Errors of sums grow as the square root of their length.
     places = dy.size / o
     for mine, want, length in (
-        (got, y, 9 * c),
-        (single[0].grad, exact[0].grad, 9 * o),
+        (got, y, k * k * c),
+        (single[0].grad, exact[0].grad, k * k * o),
         (single[1].grad, exact[1].grad, places),
     ):
         error = np.abs(mine.detach().numpy() - want.detach().numpy()).max()
