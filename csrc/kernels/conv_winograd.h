@@ -1,8 +1,8 @@
-// 3x3 convolution by minimal filtering (conv_winograd_tiles.h):
+// 3x3 and 4x4 convolution by minimal filtering (conv_winograd_tiles.h):
 //   y tile = A^T [ sum over c of (G w G^T) * (B^T d B) ] A,   d the tile of the input
-// For each of the 16 (stride 1) or 25 (stride 2) places of a transformed tile this is a matrix
-// product over channels, with the tiles of many places of the image as columns. The gradient of the
-// input is the same with the weight turned round, or for stride 2 a form of its own.
+// For each of the 16 (stride 1), 25 (stride 2) or 36 (4x4) places of a transformed tile this is a
+// matrix product over channels, with the tiles of many places of the image as columns. The gradient
+// of the input is the same with the weight turned round, or for stride 2 a form of its own.
 // Rounding errors stay within about twice those of the direct sum; an infinity may come out as NaN.
 //
 // Many tiles: weights are transformed once, each task transforms a block of tiles that stays in L2.
@@ -12,11 +12,11 @@
 
 namespace mt::cpu::MT_ISA {
 
-// Along one dim: product m is v[v_of[m]] * u[u_of[m]], of kU values made from three taps; kOut
+// Along one dim: product m is v[v_of[m]] * u[u_of[m]], of kU values made from kTaps taps; kOut
 // outputs come from the kM sums of products.
 struct Filter1 {
   using Image = ImageForm1;
-  static constexpr int kU = 4, kM = 4, kOut = 2;
+  static constexpr int kTaps = 3, kU = 4, kM = 4, kOut = 2;
   static constexpr int v_of[] = {0, 1, 2, 3}, u_of[] = {0, 1, 2, 3};
   template <class T>
   static MT_INLINE void weights(const T* w, T* u) {
@@ -33,7 +33,7 @@ struct Filter1 {
 };
 struct Filter2 {
   using Image = ImageForm2;
-  static constexpr int kU = 4, kM = 5, kOut = 2;
+  static constexpr int kTaps = 3, kU = 4, kM = 5, kOut = 2;
   static constexpr int v_of[] = {0, 1, 2, 3, 4}, u_of[] = {0, 1, 2, 3, 3};
   template <class T>
   static MT_INLINE void weights(const T* w, T* u) {
@@ -48,7 +48,7 @@ struct Filter2 {
 template <bool kOdd>
 struct FilterInput2 {
   using Image = SourceForm2<kOdd>;
-  static constexpr int kU = 4, kM = 5, kOut = 4;
+  static constexpr int kTaps = 3, kU = 4, kM = 5, kOut = 4;
   static constexpr int v_of[] = {0, 1, 2, kOdd ? 3 : 1, kOdd ? 1 : 3}, u_of[] = {0, 1, 2, 3, 3};
   template <class T>
   static MT_INLINE void weights(const T* w, T* u) {
@@ -60,10 +60,41 @@ struct FilterInput2 {
   }
 };
 
+struct Filter4 {
+  using Image = ImageForm4;
+  static constexpr int kTaps = 4, kU = 6, kM = 6, kOut = 2;
+  static constexpr int v_of[] = {0, 1, 2, 3, 4, 5}, u_of[] = {0, 1, 2, 3, 4, 5};
+  template <class T>
+  static MT_INLINE void weights(const T* w, T* u) {
+    u[0] = w[0], u[1] = w[0] + w[2], u[2] = w[2];
+    u[3] = w[1], u[4] = w[1] + w[3], u[5] = w[3];
+  }
+  template <class V>
+  static MT_INLINE void outputs(const V* m, V* y) {
+    y[0] = (m[0] + m[1]) + (m[3] + m[4]);
+    y[1] = (m[1] - m[2]) + (m[4] - m[5]);
+  }
+};
+struct FilterInput4 {
+  using Image = SourceForm4;
+  static constexpr int kTaps = 4, kU = 6, kM = 6, kOut = 4;
+  static constexpr int v_of[] = {0, 1, 2, 2, 3, 4}, u_of[] = {0, 1, 2, 3, 4, 5};
+  template <class T>
+  static MT_INLINE void weights(const T* w, T* u) {
+    u[0] = w[3], u[1] = w[1] + w[3], u[2] = w[1];
+    u[3] = w[2], u[4] = w[0] + w[2], u[5] = w[0];
+  }
+  template <class V>
+  static MT_INLINE void outputs(const V* m, V* y) {
+    y[0] = m[0] + m[1], y[1] = m[3] + m[4], y[2] = m[1] - m[2], y[3] = m[4] - m[5];
+  }
+};
+
 template <class T, class Filter>
 struct Winograd {
   static constexpr int VL = Tile<T>::VL, MR = Tile<T>::MR, NR = Tile<T>::NR;
   static constexpr int kSlot = MR * NR;  // a tile of one place
+  static constexpr int kTaps = Filter::kTaps, kArea = kTaps * kTaps;
   static constexpr int kU = Filter::kU, kM = Filter::kM, kOut = Filter::kOut;
   static constexpr int kV = Filter::Image::kV;
   static constexpr int kPlacesV = kV * kV, kPlacesU = kU * kU, kPlaces = kM * kM;
@@ -89,18 +120,18 @@ struct Winograd {
   // u[place*u_place + channel*count + r] for the channels written [r0, r0 + count).
   void transform_weights(int64_t r0, int count, T* u) const {
     constexpr int64_t kBlock = 16;
-    T packed[kBlock * 9 * MR + 16];
+    T packed[kBlock * kArea * MR + 16];
     for (int64_t c0 = 0; c0 < c; c0 += kBlock) {
       const int64_t n = min64(kBlock, c - c0);
       const T* from = w + r0 * w_out + c0 * w_in;
-      if (w_in == 9) {
-        pack_transposed<T, MR>(from, w_out, count, n * 9, packed);
+      if (w_in == kArea) {
+        pack_transposed<T, MR>(from, w_out, count, n * kArea, packed);
       } else {
         for (int64_t i = 0; i < n; i++)
-          pack_transposed<T, MR>(from + i * w_in, w_out, count, 9, packed + i * 9 * MR);
+          pack_transposed<T, MR>(from + i * w_in, w_out, count, kArea, packed + i * kArea * MR);
       }
       for (int64_t i = 0; i < n; i++) {
-        const T* g = packed + i * 9 * MR;
+        const T* g = packed + i * kArea * MR;
         T* to = u + (c0 + i) * count;
         if (count == MR) {
           transform_taps<MR>(g, MR, to, u_place());
@@ -111,22 +142,23 @@ struct Winograd {
     }
   }
 
-  // G g G^T for `count` lanes of nine taps.
+  // G g G^T for `count` lanes of the taps.
   template <int kCount>
   MT_INLINE void transform_taps(const T* g, int count, T* to, int64_t place) const {
     const int n = kCount ? kCount : count;
-    const int first = turned ? 8 : 0, step = turned ? -MR : MR;
+    const int first = turned ? kArea - 1 : 0, step = turned ? -MR : MR;
     const T* tap = g + first * MR;
 #pragma GCC ivdep
     for (int r = 0; r < n; r++) {
-      T m[3][kU];
-      for (int j = 0; j < 3; j++) {
-        const T column[3] = {tap[j * step + r], tap[(3 + j) * step + r], tap[(6 + j) * step + r]};
+      T m[kTaps][kU];
+      for (int j = 0; j < kTaps; j++) {
+        T column[kTaps];
+        for (int i = 0; i < kTaps; i++) column[i] = tap[(kTaps * i + j) * step + r];
         Filter::weights(column, m[j]);
       }
       for (int i = 0; i < kU; i++) {
-        const T row[3] = {m[0][i], m[1][i], m[2][i]};
-        T u[kU];
+        T row[kTaps], u[kU];
+        for (int j = 0; j < kTaps; j++) row[j] = m[j][i];
         Filter::weights(row, u);
         for (int k = 0; k < kU; k++) to[(kU * i + k) * place + r] = u[k];
       }
@@ -151,10 +183,10 @@ struct Winograd {
     for (int64_t v = 0; v < vectors; v++) {
       const T* from = m + v * VL;
       Vec s[kOut][kM];
-#pragma GCC unroll 5
+#pragma GCC unroll 6
       for (int i = 0; i < kM; i++) {
         Vec row[kM], y[kOut];
-#pragma GCC unroll 5
+#pragma GCC unroll 6
         for (int k = 0; k < kM; k++) row[k] = load_unaligned<Vec>(from + (kM * i + k) * place);
         Filter::outputs(row, y);
 #pragma GCC unroll 4
@@ -303,7 +335,8 @@ template <class T, class Filter>
 void winograd_forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
   const int64_t c = p.c / p.groups, o = p.o / p.groups;
   Winograd<T, Filter> run;
-  run.c = c, run.o = o, run.batch = p.batch, run.w_out = c * 9, run.w_in = 9, run.turned = false;
+  run.c = c, run.o = o, run.batch = p.batch, run.w_out = c * run.kArea, run.w_in = run.kArea,
+  run.turned = false;
   run.out_image_stride = p.o * p.out_size();
   for (int d = 0; d < 2; d++) run.out[d] = p.out[d + 1];
   for (int64_t g = 0; g < p.groups; g++) {
@@ -314,29 +347,33 @@ void winograd_forward(const ConvParams& p, const T* x, const T* w, const T* bias
                  p.c * p.in_size(),
                  x + g * c * p.in_size(),
                  x + p.batch * p.c * p.in_size()};
-    run.w = w + g * o * c * 9;
+    run.w = w + g * o * c * run.kArea;
     winograd_run(run, y + g * o * p.out_size(), bias ? bias + g * o : nullptr);
   }
 }
 
 template <class T>
 void conv_winograd_forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
-  if (p.stride[1] == 2) return winograd_forward<T, Filter2>(p, x, w, bias, y);
+  const int form = winograd_form(p);
+  if (form == 4) return winograd_forward<T, Filter4>(p, x, w, bias, y);
+  if (form == 2) return winograd_forward<T, Filter2>(p, x, w, bias, y);
   winograd_forward<T, Filter1>(p, x, w, bias, y);
 }
 
 template <class T, class Filter>
 void winograd_backward_input(const ConvParams& p, const T* dy, const T* w, const T* bias, T* dx) {
   const int64_t c = p.c / p.groups, o = p.o / p.groups;
+  constexpr int kTaps = Filter::kTaps;
   const bool strided = p.stride[1] == 2;
   Winograd<T, Filter> run;
-  run.c = o, run.o = c, run.batch = p.batch, run.w_out = 9, run.w_in = c * 9;
+  run.c = o, run.o = c, run.batch = p.batch, run.w_out = run.kArea, run.w_in = c * run.kArea;
   run.turned = !strided;
   run.out_image_stride = p.c * p.in_size();
   int64_t pad[2], tiles[2];
   for (int d = 0; d < 2; d++) {
     run.out[d] = p.in[d + 1];
-    pad[d] = strided ? (p.padding[d + 1] != 1) - p.padding[d + 1] / 2 : 2 - p.padding[d + 1];
+    const int64_t padding = p.padding[d + 1];
+    pad[d] = kTaps == 4 ? 1 - padding / 2 : strided ? (padding != 1) - padding / 2 : 2 - padding;
     tiles[d] = ceil_div(p.in[d + 1], Filter::kOut);
   }
   for (int64_t g = 0; g < p.groups; g++) {
@@ -347,7 +384,7 @@ void winograd_backward_input(const ConvParams& p, const T* dy, const T* w, const
                  p.o * p.out_size(),
                  dy + g * o * p.out_size(),
                  dy + p.batch * p.o * p.out_size()};
-    run.w = w + g * o * c * 9;
+    run.w = w + g * o * c * run.kArea;
     winograd_run(run, dx + g * c * p.in_size(), bias ? bias + g * c : nullptr);
   }
 }
@@ -355,7 +392,9 @@ void winograd_backward_input(const ConvParams& p, const T* dy, const T* w, const
 template <class T>
 void conv_winograd_backward_input(const ConvParams& p, const T* dy, const T* w, const T* bias,
                                   T* dx) {
-  if (p.stride[1] == 2 && p.padding[1] == 1)
+  const int form = winograd_form(p);
+  if (form == 4) return winograd_backward_input<T, FilterInput4>(p, dy, w, bias, dx);
+  if (form == 2 && p.padding[1] == 1)
     return winograd_backward_input<T, FilterInput2<true>>(p, dy, w, bias, dx);
   if (p.stride[1] == 2) return winograd_backward_input<T, FilterInput2<false>>(p, dy, w, bias, dx);
   winograd_backward_input<T, Filter1>(p, dy, w, bias, dx);

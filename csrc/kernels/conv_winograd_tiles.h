@@ -1,6 +1,7 @@
-// Minimal filtering of 3x3 convolutions of stride 1 and 2: the transforms of tiles, one dim at a
-// time, and the reading of tiles from an image. Lavin and Gray, "Fast algorithms for convolutional
-// neural networks"; the forms of stride 2 split the taps into even (0, 2) and odd (1) ones:
+// Minimal filtering of 3x3 convolutions of stride 1 and 2, and of 4x4 ones of stride 2: the
+// transforms of tiles, one dim at a time, and the reading of tiles from an image. Lavin and Gray,
+// "Fast algorithms for convolutional neural networks"; the forms of stride 2 split the taps into
+// even (0, 2) and odd (1) ones:
 //   forward          y0, y1 from d0..d4:  V = [d0-d2, d2, d2-d4, d1, d3], U = [w0, w0+w2, w2, w1],
 //                    M = V * U[0, 1, 2, 3, 3],  y0 = M0+M1+M3, y1 = M1-M2+M4
 //   input gradient   four of dx from g0..g2:  V = [g0-g1, g1, g1-g2, g], U = [w2, w0+w2, w0, w1];
@@ -10,6 +11,8 @@
 //   weight gradient  V = [d0-d2, d2, d2-d4, d1, d3] * [g0, g0+g1, g1, g0, g1] = M,
 //                    dw = M0+M1, M3+M4, M1-M2
 // 5 products instead of 6 along a dim, 25 instead of 36 in two; stride 1 needs 16 instead of 36.
+// Four taps of stride 2 are two odd and two even ones, with three products each for two outputs:
+// 6 instead of 8 along a dim, 36 instead of 64 in two.
 #pragma once
 #include "kernels/conv_rows.h"
 
@@ -37,6 +40,16 @@ struct ImageForm2 {
     return d[3];
   }
 };
+struct ImageForm4 {
+  static constexpr int kIn = 6, kStep = 4, kV = 6;
+  template <int I, class V>
+  static MT_INLINE V value(const V* d) {
+    constexpr int odd = I / 3;
+    if constexpr (I % 3 == 0) return d[odd] - d[2 + odd];
+    if constexpr (I % 3 == 1) return d[2 + odd];
+    return d[2 + odd] - d[4 + odd];
+  }
+};
 // dy where the gradient of the input is wanted, stride 2.
 template <bool kOdd>
 struct SourceForm2 {
@@ -47,6 +60,15 @@ struct SourceForm2 {
     if constexpr (I == 1) return d[1];
     if constexpr (I == 2) return d[1] - d[2];
     return d[kOdd ? 0 : 2];
+  }
+};
+// The same for four taps and odd padding.
+struct SourceForm4 {
+  static constexpr int kIn = 4, kStep = 2, kV = 5;
+  template <int I, class V>
+  static MT_INLINE V value(const V* d) {
+    if constexpr (I % 2 == 0) return d[I / 2] - d[I / 2 + 1];
+    return d[I / 2 + 1];
   }
 };
 // dy where the gradient of the weight is wanted.
@@ -70,6 +92,16 @@ struct GradientForm2 {
   }
 };
 
+struct GradientForm4 {
+  static constexpr int kIn = 2, kStep = 2, kV = 6;
+  template <int I, class V>
+  static MT_INLINE V value(const V* g) {
+    if constexpr (I % 3 == 0) return g[0];
+    if constexpr (I % 3 == 1) return g[0] + g[1];
+    return g[1];
+  }
+};
+
 // Elements first, first + 2, .. of the two vectors as one run.
 template <class T>
 MT_INLINE GemmVec<T> every_second(GemmVec<T> a, GemmVec<T> b, int first) {
@@ -78,16 +110,6 @@ MT_INLINE GemmVec<T> every_second(GemmVec<T> a, GemmVec<T> b, int first) {
   for (int v = 0; v < Tile<T>::VL; v++) at[v] = 2 * v + first;
   return __builtin_shuffle(a, b, at);
 }
-// The first (or last) half of a0, b0, a1, b1, ..
-template <class T>
-MT_INLINE GemmVec<T> zip_half(GemmVec<T> a, GemmVec<T> b, int half) {
-  using Index = typename VectorOf<typename IntegerOf<sizeof(T)>::type>::type;
-  constexpr int VL = Tile<T>::VL;
-  Index at;
-  for (int v = 0; v < VL; v++) at[v] = (v & 1) * VL + v / 2 + half * VL / 2;
-  return __builtin_shuffle(a, b, at);
-}
-
 #if defined(__AVX512F__)
 template <bool kLong>
 struct BitsOf {
@@ -157,9 +179,12 @@ struct TileReader {
         store_unaligned(d + k * kRow, every_second<T>(low, high, 0));
         store_unaligned(d + (k + 2) * kRow, every_second<T>(low, high, 1));
       }
-      const Vec low = every_second<T>(at(4), at(4 + VL), 0);
-      const Vec high = every_second<T>(at(4 + 2 * VL), at(4 + 3 * VL), 0);
-      store_unaligned(d + 4 * kRow, every_second<T>(low, high, 0));
+#pragma GCC unroll 2
+      for (int k = 0; k < kIn - 4; k++) {
+        const Vec low = every_second<T>(at(4), at(4 + VL), k);
+        const Vec high = every_second<T>(at(4 + 2 * VL), at(4 + 3 * VL), k);
+        store_unaligned(d + (4 + k) * kRow, every_second<T>(low, high, 0));
+      }
     }
   }
 
@@ -190,10 +215,10 @@ struct TileReader {
   template <int I>
   static MT_INLINE void transform_row(const T* d, T* to, int64_t place) {
     Vec m[kIn];
-#pragma GCC unroll 5
+#pragma GCC unroll 6
     for (int k = 0; k < kIn; k++) {
       Vec column[kIn];
-#pragma GCC unroll 5
+#pragma GCC unroll 6
       for (int i = 0; i < kIn; i++) column[i] = load_unaligned<Vec>(d + (i * kIn + k) * kRow);
       m[k] = Form::template value<I>(column);
     }
@@ -203,6 +228,7 @@ struct TileReader {
     store_unaligned(to + 2 * place, Form::template value<2>(m));
     store_unaligned(to + 3 * place, Form::template value<3>(m));
     if constexpr (kV > 4) store_unaligned(to + 4 * place, Form::template value<4>(m));
+    if constexpr (kV > 5) store_unaligned(to + 5 * place, Form::template value<5>(m));
   }
 
   // to[p*place ..] = place p of a vector of tiles of one channel.
@@ -227,16 +253,22 @@ struct TileReader {
     transform_row<2>(d, to, place);
     transform_row<3>(d, to, place);
     if constexpr (kV > 4) transform_row<4>(d, to, place);
+    if constexpr (kV > 5) transform_row<5>(d, to, place);
   }
 };
 
-// 3x3, enough channels that the products outweigh the transforms.
-MT_INLINE bool suits_winograd(const ConvParams& p, int64_t stride) {
-  for (int d = 1; d < 3; d++)
-    if (p.kernel[d] != 3 || p.stride[d] != stride || p.dilation[d] != 1 || p.padding[d] > 2)
-      return false;
-  if (p.kernel[0] != 1 || p.in[0] != 1 || p.out[0] != 1 || p.padding[0] != 0) return false;
-  return p.c / p.groups >= 16 && p.o / p.groups >= 16 && p.out[1] >= 4 && p.out[2] >= 4;
+// The forms that apply, where there are enough channels that the products outweigh the transforms:
+// 1 and 2 for 3x3 of that stride, 4 for 4x4 of stride 2 and odd padding, else 0.
+MT_INLINE int winograd_form(const ConvParams& p) {
+  const int64_t k = p.kernel[1], s = p.stride[1];
+  if (!(k == 3 && (s == 1 || s == 2)) && !(k == 4 && s == 2)) return 0;
+  for (int d = 1; d < 3; d++) {
+    if (p.kernel[d] != k || p.stride[d] != s || p.dilation[d] != 1 || p.padding[d] >= k) return 0;
+    if (k == 4 && p.padding[d] % 2 == 0) return 0;
+  }
+  if (p.kernel[0] != 1 || p.in[0] != 1 || p.out[0] != 1 || p.padding[0] != 0) return 0;
+  if (p.c / p.groups < 16 || p.o / p.groups < 16 || p.out[1] < 4 || p.out[2] < 4) return 0;
+  return k == 4 ? 4 : int(s);
 }
 
 }  // namespace mt::cpu::MT_ISA

@@ -1,7 +1,7 @@
-// Gradient of a 3x3 weight by minimal filtering, for strides 1 and 2:
+// Gradient of a 3x3 or 4x4 weight by minimal filtering, for the forms of conv_winograd_tiles.h:
 //   dw[o, c] = G^T [ sum over tiles of (A dy A^T) * (B^T x B) ] G
-// where a tile is 2x2 of dy and the 4x4 (stride 1) or 5x5 (stride 2) of x that it meets. Along one
-// dim, with g0, g1 of dy and d0.. of x:
+// where a tile is 2x2 of dy and the 4x4 (stride 1), 5x5 or 6x6 (stride 2) of x that it meets. Along
+// one dim, with g0, g1 of dy and d0.. of x:
 //   stride 1   [g0, g0+g1, g0-g1, -g1] * [d0-d2, d1+d2, d2-d1, d1-d3]: 4 products for 6
 //   stride 2   [g0, g0+g1, g1, g0, g1] * [d0-d2, d2, d2-d4, d1, d3]: 5 products for 6
 // so 16 or 25 products of [o, tiles] by [tiles, c], one per place of a transformed tile, replace
@@ -15,9 +15,9 @@
 namespace mt::cpu::MT_ISA {
 
 // dw of one dim from the sums of the places.
-template <int kStride, class T>
+template <int kForm, class T>
 MT_INLINE void weight_taps(const T* m, T* w) {
-  if constexpr (kStride == 1) {
+  if constexpr (kForm == 1) {
     const T half = T(0.5) * (m[1] + m[2]);
     w[0] = m[0] + half;
     w[1] = T(0.5) * (m[1] - m[2]);
@@ -26,10 +26,11 @@ MT_INLINE void weight_taps(const T* m, T* w) {
     w[0] = m[0] + m[1];
     w[1] = m[3] + m[4];
     w[2] = m[1] - m[2];
+    if constexpr (kForm == 4) w[3] = m[4] - m[5];
   }
 }
 
-template <int kStride>
+template <int kForm>
 struct WeightForms {
   using Image = ImageForm1;
   using Gradient = GradientForm1;
@@ -40,15 +41,22 @@ struct WeightForms<2> {
   using Gradient = GradientForm2;
 };
 
-template <class T, int kStride>
+template <>
+struct WeightForms<4> {
+  using Image = ImageForm4;
+  using Gradient = GradientForm4;
+};
+
+template <class T, int kForm>
 struct WinogradWeight {
   static constexpr int VL = Tile<T>::VL, MR = Tile<T>::MR;
-  static constexpr int kPlaces = WeightForms<kStride>::Image::kV, kAll = kPlaces * kPlaces;
+  static constexpr int kPlaces = WeightForms<kForm>::Image::kV, kAll = kPlaces * kPlaces;
+  static constexpr int kTaps = kForm == 4 ? 4 : 3, kArea = kTaps * kTaps;
   static constexpr int64_t kRoom = int64_t(1) << 17;  // elements of a task's sums, or of its tiles
 
   int64_t c, o, tiles;  // of a group
-  TileReader<T, typename WeightForms<kStride>::Image> image;
-  TileReader<T, typename WeightForms<kStride>::Gradient> gradient;
+  TileReader<T, typename WeightForms<kForm>::Image> image;
+  TileReader<T, typename WeightForms<kForm>::Gradient> gradient;
 
   // to[t*row + channel] = from[channel*VL + t]
   static MT_INLINE void turn(const T* from, T* to, int64_t row) {
@@ -160,7 +168,7 @@ struct WinogradWeight {
     constexpr int64_t kLanes = 32;
     for (int64_t q = 0; q < c; q += kLanes) {
       const int n = int(min64(kLanes, c - q));
-      T m[kAll][kLanes], w[9][kLanes];
+      T m[kAll][kLanes], w[kArea][kLanes];
       for (int p = 0; p < kAll; p++) {
         const T* from = sums + p * place + q;
         for (int i = 0; i < n; i++) m[p][i] = from[i];
@@ -169,21 +177,21 @@ struct WinogradWeight {
       }
 #pragma GCC ivdep
       for (int i = 0; i < n; i++) {
-        T half[kPlaces][3];
+        T half[kPlaces][kTaps];
         for (int p = 0; p < kPlaces; p++) {
           T line[kPlaces];
           for (int k = 0; k < kPlaces; k++) line[k] = m[p * kPlaces + k][i];
-          weight_taps<kStride>(line, half[p]);
+          weight_taps<kForm>(line, half[p]);
         }
-        for (int k = 0; k < 3; k++) {
-          T line[kPlaces], tap[3];
+        for (int k = 0; k < kTaps; k++) {
+          T line[kPlaces], tap[kTaps];
           for (int p = 0; p < kPlaces; p++) line[p] = half[p][k];
-          weight_taps<kStride>(line, tap);
-          for (int t = 0; t < 3; t++) w[3 * t + k][i] = tap[t];
+          weight_taps<kForm>(line, tap);
+          for (int t = 0; t < kTaps; t++) w[kTaps * t + k][i] = tap[t];
         }
       }
       for (int i = 0; i < n; i++)
-        for (int t = 0; t < 9; t++) dw[(q + i) * 9 + t] = w[t][i];
+        for (int t = 0; t < kArea; t++) dw[(q + i) * kArea + t] = w[t][i];
     }
   }
 
@@ -213,14 +221,14 @@ struct WinogradWeight {
     }
     parallel_for(o, max64(1, kGrain / (c * kAll)), [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; r++)
-        put_weights(sums.data + r * at.s_row, slices, slice_size, at.s_place, dw + r * c * 9);
+        put_weights(sums.data + r * at.s_row, slices, slice_size, at.s_place, dw + r * c * kArea);
     });
   }
 };
 
-template <class T, int kStride>
+template <class T, int kForm>
 void winograd_weight_groups(const ConvParams& p, const T* dy, const T* x, T* dw) {
-  WinogradWeight<T, kStride> run;
+  WinogradWeight<T, kForm> run;
   const int64_t c = p.c / p.groups, o = p.o / p.groups;
   const int64_t rows = ceil_div(p.out[1], 2), cols = ceil_div(p.out[2], 2);
   const T *x_end = x + p.batch * p.c * p.in_size(), *dy_end = dy + p.batch * p.o * p.out_size();
@@ -230,13 +238,15 @@ void winograd_weight_groups(const ConvParams& p, const T* dy, const T* x, T* dw)
                  p.c * p.in_size(),  x + g * c * p.in_size(),      x_end};
     run.gradient = {{p.out[1], p.out[2]},      {0, 0}, rows, cols, p.o * p.out_size(),
                     dy + g * o * p.out_size(), dy_end};
-    run.run(dw + g * o * c * 9);
+    run.run(dw + g * o * c * run.kArea);
   }
 }
 
 template <class T>
 void conv_winograd_backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
-  if (p.stride[1] == 2) return winograd_weight_groups<T, 2>(p, dy, x, dw);
+  const int form = winograd_form(p);
+  if (form == 4) return winograd_weight_groups<T, 4>(p, dy, x, dw);
+  if (form == 2) return winograd_weight_groups<T, 2>(p, dy, x, dw);
   winograd_weight_groups<T, 1>(p, dy, x, dw);
 }
 
