@@ -206,29 +206,34 @@ void random_permutation(int64_t* y, int64_t n, uint64_t seed, uint64_t offset) {
 // arrivals -log(u) / weight are distributed as k draws.
 void random_multinomial(const double* weights, int64_t* y, int64_t rows, int64_t n, int64_t draws,
                         bool replacement, double* work, uint64_t seed, uint64_t offset) {
-  for (int64_t r = 0; r < rows; r++) {
+  auto run = [=](int64_t r) {
     const double* p = weights + r * n;
-    const uint64_t first = offset + uint64_t(r * n);
+    double* w = work + r * n;
+    int64_t* to = y + r * draws;
     if (replacement) {
       double total = 0;
-      for (int64_t i = 0; i < n; i++) work[i] = total += p[i];
+      for (int64_t i = 0; i < n; i++) w[i] = total += p[i];
       for (int64_t d = 0; d < draws; d++) {
-        double target = Stream{seed, offset + uint64_t(r * draws + d)}.next() * total;
-        int64_t lo = 0, hi = n - 1;
-        while (lo < hi) {
-          int64_t mid = (lo + hi) / 2;
-          if (work[mid] > target) hi = mid;
-          else lo = mid + 1;
+        const double target = Stream{seed, offset + uint64_t(r * draws + d)}.next() * total;
+        int64_t low = 0;
+        for (int64_t left = n - 1; left > 0;) {  // without branches, which random numbers mislead
+          const int64_t half = left - left / 2;
+          low = w[low + half - 1] <= target ? low + half : low;
+          left -= half;
         }
-        y[r * draws + d] = lo;
+        to[d] = low;
       }
-    } else {
-      parallel_for(ceil_div(n, kLanes), kGrain / 8 / kLanes, [&](int64_t begin, int64_t end) {
-        for (int64_t g = begin; g < end; g++) arrivals(p, work, n, g * kLanes, seed, first);
-      });
-      smallest(work, n, y + r * draws, draws);
+      return;
     }
-  }
+    const uint64_t first = offset + uint64_t(r * n);
+    parallel_for(ceil_div(n, kLanes), kGrain / 8 / kLanes, [&](int64_t begin, int64_t end) {
+      for (int64_t g = begin; g < end; g++) arrivals(p, w, n, g * kLanes, seed, first);
+    });
+    smallest(w, n, to, draws);
+  };
+  parallel_for(rows, ceil_div(kGrain / 8, n), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; r++) run(r);
+  });
 }
 
 }  // namespace mt::cpu::MT_ISA
