@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find csrc CMakeLists.txt pyproject.toml -type f 2>/dev/null)
 
-.PHONY: demo test bench lint format clean
+.PHONY: demo test bench bench-kernels lint format clean
 
 demo: $(VENV)/installed
 	$(BIN)/minitorch train --out runs/demo
@@ -12,8 +12,18 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# The comparison with whatever is installed in .venv (pip install torch), and its pictures.
 bench: $(VENV)/installed
-	$(BIN)/python benchmarks/compare.py
+	$(BIN)/minitorch bench --memory --json benchmarks/results/latest.json \
+	  --roofline benchmarks/results/latest.svg $(BENCH_ARGS)
+
+# The kernels alone, against the machine's ceilings; needs Google Benchmark.
+bench-kernels: $(BIN)/pip
+	$(BIN)/pip install --quiet "pybind11>=3.0.3" "cmake>=3.24" ninja
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S . -B build/bench -G Ninja -DMINITORCH_BENCH=ON \
+	  -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build build/bench --target minitorch_bench
+	build/bench/minitorch_bench $(BENCH_ARGS)
 
 lint: $(VENV)/tools
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The command line: ``minitorch info`` and ``minitorch train``."""
+"""The command line: ``minitorch info``, ``minitorch train`` and ``minitorch bench``."""
 
 from __future__ import annotations
 
@@ -20,30 +20,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments; those of the process by default.
     """
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    arguments = _parser(given).parse_args(given)
     if arguments.command == "info":
         print(info())
         return 0
-    from minitorch.train import demo
-
     try:
-        demo.run(arguments)
+        if arguments.command == "bench":
+            from minitorch.bench import compare
+
+            compare.run(arguments)
+        else:
+            from minitorch.train import demo
+
+            demo.run(arguments)
     except (OSError, ValueError, RuntimeError, FloatingPointError) as error:
-        print(f"minitorch train: {error}", file=sys.stderr)
+        print(f"minitorch {arguments.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nminitorch train: interrupted; go on with --resume", file=sys.stderr)
+        more = "; go on with --resume" if arguments.command == "train" else ""
+        print(f"\nminitorch {arguments.command}: interrupted{more}", file=sys.stderr)
         return 130
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     import argparse
 
     formatter = argparse.ArgumentDefaultsHelpFormatter
     parser = argparse.ArgumentParser("minitorch", description="A tensor engine you can open.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="show version, instruction set, threads and devices")
+    bench = commands.add_parser(
+        "bench",
+        help="compare the speed with other engines",
+        description="Time minitorch and the engines that are installed, in turns.",
+        formatter_class=formatter,
+    )
+    if "bench" in arguments:
+        from minitorch.bench import compare
+
+        compare.add_arguments(bench)
     train = commands.add_parser(
         "train",
         help="train an image classifier",
