@@ -64,7 +64,9 @@ void gemm_direct(int64_t m, int64_t n, int64_t k, const PackStrided<T, Tile<T>::
   const int64_t panels = ceil_div(n, NR);
   auto space = [&] { return copies ? max64(kc, 1) * NR : 0; };
   if (m > 2 * n) {
-    const int64_t strip = ceil_div(max64(1, 131072 / max64(1, k * n)), MR);
+    // Every strip copies B anew.
+    const int64_t work = copies ? 524288 : 131072;
+    const int64_t strip = ceil_div(max64(1, work / max64(1, k * n)), MR);
     for_tasks(serial, ceil_div(m, MR), strip, [&](int64_t begin, int64_t end) {
       Workspace<T> own(space());
       direct_block<T>(begin * MR, min64(m, end * MR), 0, n, n, k, kc, a, b, store, own.data);

@@ -1,5 +1,6 @@
-// Matrix product of 16-bit floats: widened to float while they are packed, summed in float,
-// rounded once.
+// Matrix product of 16-bit floats, summed in float and rounded once. They are widened to float
+// while they are packed or read; bfloat16 is multiplied as it is where the machine can
+// (gemm_group.h).
 #include "kernels/gemm_one.h"
 
 namespace mt::cpu::MT_ISA {

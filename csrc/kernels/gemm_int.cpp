@@ -1,4 +1,5 @@
-// Matrix product of integers, modulo 2^bits: rows of C as sums of rows of B.
+// Matrix product of integers, modulo 2^bits: rows of C as sums of rows of B; larger ones of int8
+// through the sums in int32 of gemm_int8.cpp.
 #include "kernels/gemm_one.h"
 
 namespace mt::cpu::MT_ISA {

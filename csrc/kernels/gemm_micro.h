@@ -50,7 +50,7 @@ struct Tile {
   static constexpr int MR = 4, NV = 2;
 #endif
   static constexpr int NR = NV * VL;
-  static constexpr int64_t KC = 256;
+  static constexpr int64_t KC = 384;
 };
 
 // The first `count` lanes of a vector, in memory or from it; lanes beyond read as zero.
@@ -115,12 +115,13 @@ constexpr bool kMaskedLoads = false;
 template <class T, int MR, int NV>
 MT_INLINE void prefetch_tile(const T* c, int64_t c_row) {
   constexpr int kBytes = NV * kVectorBytes;
+  const bool aligned = (reinterpret_cast<uintptr_t>(c) | uintptr_t(c_row) * sizeof(T)) % 64 == 0;
 #pragma GCC unroll 8
   for (int i = 0; i < MR; i++) {
     const char* row = reinterpret_cast<const char*>(c + i * c_row);
 #pragma GCC unroll 4
     for (int at = 0; at < kBytes; at += 64) __builtin_prefetch(row + at, 1);
-    __builtin_prefetch(row + kBytes - 1, 1);
+    if (!aligned) __builtin_prefetch(row + kBytes - 1, 1);
   }
 }
 

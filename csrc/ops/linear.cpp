@@ -116,9 +116,41 @@ std::tuple<Tensor, Tensor, Tensor> linear_backward(const Tensor& dy, const std::
   return {dx, dw, db};
 }
 
+// act(beta * input + alpha * mat1 @ mat2): bias and activation follow each tile while it is in
+// cache.
+Tensor addmm_activation(const Tensor& input, const Tensor& mat1, const Tensor& mat2,
+                        const Scalar& beta, const Scalar& alpha, bool use_gelu) {
+  const char* op = "_addmm_activation";
+  MT_CHECK(mat1.dim() == 2 && mat2.dim() == 2 && mat1.size(1) == mat2.size(0), op,
+           "(): mat1 and mat2 shapes cannot be multiplied: got ", mat1.sizes(), " and ",
+           mat2.sizes());
+  MT_CHECK(
+      is_floating(mat1.dtype()) && mat1.dtype() == mat2.dtype() && input.dtype() == mat1.dtype(),
+      op, "(): expected floating point tensors of one dtype, but got: ", input.dtype(), ", ",
+      mat1.dtype(), ", ", mat2.dtype());
+  check_same_device(mat1, mat2, op);
+  check_same_device(mat1, input, op);
+  const int64_t m = mat1.size(0), n = mat2.size(1);
+  const Tensor wide = expand_to(input, {m, n}, op);
+  Tensor y = empty({m, n}, mat1.dtype(), mat1.device());
+  GemmEpilogue epilogue{.alpha = alpha.d,
+                        .activation = use_gelu ? Activation::gelu : Activation::relu};
+  if (beta.d == 1 && wide.stride(0) == 0 && wide.stride(1) == 1) {
+    epilogue.bias = wide.data();
+  } else if (beta.d != 0) {
+    copy_into(y, wide);
+    epilogue.beta = beta.d;
+  }
+  gemm_stacks(y.dtype(), y.device(), {}, m, n, mat1.size(1),
+              {mat1.data(), {}, mat1.stride(0), mat1.stride(1)},
+              {mat2.data(), {}, mat2.stride(0), mat2.stride(1)}, {y.data(), {}, n, 1}, epilogue);
+  return y;
+}
+
 }  // namespace
 
 MT_BIND(linear) {
+  def_op<&addmm_activation>(m, "_addmm_activation");
   def_op<&linear>(m, "linear");
   def_raw<&linear_backward>(m, "linear_backward");
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .._load import _C
-from ._register import FUNCTIONS, Node, functional, record, write_out
+from ._register import FUNCTIONS, Node, function, functional, record, write_out
+from .activation import gelu, relu
 
 _c_linear = _C.linear
 
@@ -47,6 +48,27 @@ def linear(input, weight, bias=None, *, out=None):
             )
             record(Linear, y, (input, weight, bias), saved)
     return y if out is None else write_out(out, y, "linear")
+
+
+@function
+def _addmm_activation(input, mat1, mat2, *, beta=1, alpha=1, use_gelu=False, out=None):
+    """relu, or gelu, of beta * input + alpha * (mat1 @ mat2), in one pass over the result.
+
+    Args:
+        input: (n), or what broadcasts to (m, n).
+        mat1: (m, k).
+        mat2: (k, n).
+        beta: factor of input.
+        alpha: factor of the product.
+        use_gelu: gelu instead of relu.
+        out: tensor to write to.
+    """
+    if _C.is_grad_enabled() and (input.requires_grad or mat1.requires_grad or mat2.requires_grad):
+        z = FUNCTIONS["addmm"](input, mat1, mat2, beta=beta, alpha=alpha)
+        z = gelu(z) if use_gelu else relu(z)
+    else:
+        z = _C._addmm_activation(input, mat1, mat2, beta, alpha, use_gelu)
+    return z if out is None else write_out(out, z, "_addmm_activation")
 
 
 @functional

@@ -15,9 +15,9 @@ import minitorch as mt
 from minitorch._load import _C
 
 LAYOUTS = ("rows", "columns", "strided", "padded", "expanded")
-# Around register tiles (4, 6, 8 rows; 8, 16, 24, 32, 48 columns) and depth blocks (256).
+# Around register tiles (4, 6, 8 rows; 8, 16, 24, 32, 48 columns) and depth blocks (384, of 1, 2 or 4 elements).
 EDGES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 25, 31, 33, 47, 48, 49, 64, 65, 97, 113)
-DEPTHS = (0, 1, 2, 15, 16, 17, 255, 256, 257, 300, 513, 777)
+DEPTHS = (0, 1, 2, 15, 16, 17, 255, 256, 257, 383, 384, 385, 513, 777)
 
 
 @pytest.fixture(autouse=True)

@@ -93,3 +93,38 @@ def test_errors(shapes, text):
 def test_dtypes_must_agree():
     with pytest.raises(RuntimeError, match="same dtype"):
         F["linear"](mt.ones(2, 3), mt.ones(4, 3).double())
+
+
+@pytest.mark.parametrize("use_gelu", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+def test_activation_after_the_product(dtype, use_gelu):
+    """Every way of the kernel (vector, dot, direct, packed by rows and by columns)."""
+    mt.manual_seed(0)
+    rtol, atol = {**LOOSE, "float64": (1e-12, 1e-12)}[dtype]
+    for m, n, k in [(1, 9, 70), (3, 4, 300), (20, 30, 40), (300, 130, 500), (130, 300, 500)]:
+        a, b = mt.randn(m, k).to(getattr(mt, dtype)), mt.randn(k, n).to(getattr(mt, dtype))
+        for shape, beta, alpha in [((n,), 1, 1), ((m, n), 0.5, 0.1), ((m, 1), 1, -1), ((), 0, 1)]:
+            c = mt.randn(*shape).to(a.dtype)
+            z = mt._addmm_activation(c, a, b, beta=beta, alpha=alpha, use_gelu=use_gelu)
+            want = beta * c.double() + alpha * (a.double() @ b.double())
+            want = F["gelu"](want) if use_gelu else want.relu()
+            assert z.dtype == a.dtype
+            assert mt.allclose(z.double(), want, rtol=rtol, atol=atol * k**0.5), (m, n, k, shape)
+
+
+def test_activation_after_the_product_gradients_and_errors():
+    c, a, b = (mt.randn(*s, dtype=mt.float64, requires_grad=True) for s in ((4,), (3, 5), (5, 4)))
+    for use_gelu in (False, True):
+        z = mt._addmm_activation(c, a, b, use_gelu=use_gelu)
+        y = mt.addmm(c, a, b)
+        y = F["gelu"](y) if use_gelu else y.relu()
+        got = mt.autograd.grad(z.sum(), (c, a, b))
+        want = mt.autograd.grad(y.sum(), (c, a, b))
+        assert all(mt.allclose(g, w) for g, w in zip(got, want))
+    with mt.no_grad():
+        with pytest.raises(RuntimeError, match="cannot be multiplied"):
+            mt._addmm_activation(c, a, a)
+        with pytest.raises(RuntimeError, match="dtype"):
+            mt._addmm_activation(c, a, b.float())
+    nan = mt.full((2, 3), float("nan"))
+    assert mt._addmm_activation(mt.zeros(3), nan, mt.ones(3, 3)).isnan().all()
