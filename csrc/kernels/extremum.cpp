@@ -112,6 +112,33 @@ MT_INLINE bool improves(T x, T best) {
   return x != x || (largest ? x > best : x < best);
 }
 
+// The place of the first of n elements that is `best`, or NaN as it is; one of them is.
+template <class T>
+MT_INLINE int64_t first_equal(const T* p, int64_t n, T best) {
+  if constexpr (__is_same(T, float) || __is_same(T, double)) {
+    constexpr int64_t L = Lanes<T>::count;
+    if (n >= L) {
+      using I = typename Int<sizeof(T)>::type;
+      lanes_t<I> lane, first = lanes_t<I>{} + I(n);
+      for (int j = 0; j < L; j++) lane[j] = j;
+      const bool nan = best != best;
+      auto look = [&](int64_t at) {
+        const lanes_t<T> v = load_lanes(p + at);
+        const lanes_t<I> here = lane + I(at), hit = nan ? v != v : v == best;
+        first = (hit != 0) & (here < first) ? here : first;
+      };
+      int64_t j = 0;
+      for (; j + L <= n; j += L) look(j);
+      if (j < n) look(n - L);
+      using V = lanes_t<I>;
+      return fold_lanes<I>(first, [](V a, V b) { return a < b ? a : b; });
+    }
+  }
+  int64_t j = 0;
+  while (!(p[j] == best || (p[j] != p[j] && best != best))) j++;
+  return j;
+}
+
 template <bool largest, class S>
 MT_NOINLINE Found<compute_t<S>> find_in_row(const S* p, int64_t begin, int64_t end) {
   using T = compute_t<S>;
@@ -131,7 +158,6 @@ MT_NOINLINE Found<compute_t<S>> find_in_row(const S* p, int64_t begin, int64_t e
     const T best = best_of<largest>(block, m, worst<largest, T>());
     if (!improves<largest>(best, found.value)) continue;
     // 64 at a time without leaving early, which vectorises; then the place among them.
-    auto same = [&](T x) { return x == best || (x != x && best != best); };
     int64_t j = 0;
     for (; j + 64 <= m; j += 64) {
       int hit = 0;
@@ -139,7 +165,7 @@ MT_NOINLINE Found<compute_t<S>> find_in_row(const S* p, int64_t begin, int64_t e
         hit |= (block[j + k] == best) | ((block[j + k] != block[j + k]) & (best != best));
       if (hit) break;
     }
-    while (!same(block[j])) j++;
+    j += first_equal(block + j, m - j < 64 ? m - j : 64, best);
     found = {best, i + j};
   }
   return found;

@@ -136,44 +136,53 @@ MT_INLINE lanes_t<A> scan_lanes(lanes_t<A> v) {
 }
 
 // n elements from x, or the n elements before x + n in the other direction; `a` is what came
-// before.
-template <ScanOp op, bool reverse, class S, class D, class A>
+// before. R rows, n apart, at the same time, so that their chains of dependent sums overlap.
+template <ScanOp op, bool reverse, int R, class S, class D, class A>
 MT_INLINE void scan_run(const S* x, D* y, int64_t n, A a) {
   using C = Combine<op, A>;
   constexpr int64_t L = Lanes<A>::count;
+  A last[R];
+  for (int r = 0; r < R; r++) last[r] = a;
   int64_t i = 0;
   if constexpr (op != ScanOp::logsumexp && L > 1) {
     using V = lanes_t<A>;
-    const int_lanes_t<A> last = int_lanes_t<A>{} + (reverse ? 0 : L - 1);
-    V before = V{} + a;
+    const int_lanes_t<A> end = int_lanes_t<A>{} + (reverse ? 0 : L - 1);
+    V before[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r++) before[r] = V{} + a;
     for (; i + L <= n; i += L) {
       const int64_t at = reverse ? n - i - L : i;
-      const V v = scan_lanes<op, reverse, A>(load_wide<S, A>(x + at));
-      const V total = __builtin_shuffle(v, last);
-      if constexpr (op == ScanOp::sum) {
-        store_narrow<D, A>(y + at, before + v);
-        before = before + total;
-      } else {
-        store_narrow<D, A>(y + at, before * v);
-        before = before * total;
+#pragma GCC unroll 4
+      for (int r = 0; r < R; r++) {
+        const V v = scan_lanes<op, reverse, A>(load_wide<S, A>(x + r * n + at));
+        const V total = __builtin_shuffle(v, end);
+        if constexpr (op == ScanOp::sum) {
+          store_narrow<D, A>(y + r * n + at, before[r] + v);
+          before[r] = before[r] + total;
+        } else {
+          store_narrow<D, A>(y + r * n + at, before[r] * v);
+          before[r] = before[r] * total;
+        }
       }
     }
-    a = before[0];
+    for (int r = 0; r < R; r++) last[r] = before[r][0];
   }
-  for (; i < n; i++) {
-    const int64_t at = reverse ? n - 1 - i : i;
-    a = C::join(a, A(load<S>(x[at])));
-    y[at] = store_as<D>(a);
-  }
+  for (int r = 0; r < R; r++)
+    for (int64_t j = i; j < n; j++) {
+      const int64_t at = r * n + (reverse ? n - 1 - j : j);
+      last[r] = C::join(last[r], A(load<S>(x[at])));
+      y[at] = store_as<D>(last[r]);
+    }
 }
 
 template <ScanOp op, bool reverse, class S, class D, class A>
 void scan_rows(const S* x, D* y, int64_t outer, int64_t n) {
   using C = Combine<op, A>;
   if (outer >= 8 || n < 2 * kPiece) {
-    parallel_for(outer, ceil_div(kGrain, n), [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; r++)
-        scan_run<op, reverse>(x + r * n, y + r * n, n, C::identity());
+    parallel_for(outer, ceil_div(ceil_div(kGrain, n), 4) * 4, [&](int64_t begin, int64_t end) {
+      int64_t r = begin;
+      for (; r + 4 <= end; r += 4) scan_run<op, reverse, 4>(x + r * n, y + r * n, n, C::identity());
+      for (; r < end; r++) scan_run<op, reverse, 1>(x + r * n, y + r * n, n, C::identity());
     });
     return;
   }
@@ -208,7 +217,7 @@ void scan_rows(const S* x, D* y, int64_t outer, int64_t n) {
       for (int64_t p = begin; p < end; p++) {
         int64_t size;
         const int64_t at = row * n + place(p, &size);
-        scan_run<op, reverse>(x + at, y + at, size, start[p]);
+        scan_run<op, reverse, 1>(x + at, y + at, size, start[p]);
       }
     });
   }

@@ -120,3 +120,15 @@ def test_results_have_names():
     out = (minitorch.empty(0), minitorch.empty(0, dtype=minitorch.int64))
     again = minitorch.max(minitorch.tensor([[1.0, 3.0]]), 1, out=out)
     assert again.values is out[0] and out[1].tolist() == [1]
+
+
+@pytest.mark.parametrize("n", [3, 15, 16, 17, 56, 64, 70, 200])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int32"])
+def test_the_first_of_equals_is_found(n, dtype):
+    for place in (0, n // 2, n - 1):
+        x = minitorch.zeros(2, n, dtype=getattr(minitorch, dtype))
+        x[:, place:] = 3
+        assert x.argmax(1).tolist() == [place] * 2 and (-x).argmin(1).tolist() == [place] * 2
+        if dtype != "int32":
+            x[1, place] = float("nan")
+            assert x.max(1).indices.tolist() == [place] * 2
