@@ -2,28 +2,10 @@
 // the panels of gemm_driver.h: it never exists in memory as a whole.
 #pragma once
 #include "kernels/gemm_pack.h"
+#include "kernels/interleave.h"
 #include "ops/conv.h"
 
 namespace mt::cpu::MT_ISA {
-
-template <int kBytes>
-struct IntegerOf {
-  using type = int;
-};
-template <>
-struct IntegerOf<8> {
-  using type = long;
-};
-
-// The first (or last) half of a0, b0, a1, b1, ..
-template <class T>
-MT_INLINE GemmVec<T> zip_half(GemmVec<T> a, GemmVec<T> b, int half) {
-  using Index = typename VectorOf<typename IntegerOf<sizeof(T)>::type>::type;
-  constexpr int VL = Tile<T>::VL;
-  Index at;
-  for (int v = 0; v < VL; v++) at[v] = (v & 1) * VL + v / 2 + half * VL / 2;
-  return __builtin_shuffle(a, b, at);
-}
 
 // to[i] = from[i * step] for i < n.
 template <class T>

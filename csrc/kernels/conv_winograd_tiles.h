@@ -102,14 +102,6 @@ struct GradientForm4 {
   }
 };
 
-// Elements first, first + 2, .. of the two vectors as one run.
-template <class T>
-MT_INLINE GemmVec<T> every_second(GemmVec<T> a, GemmVec<T> b, int first) {
-  using Index = typename VectorOf<typename IntegerOf<sizeof(T)>::type>::type;
-  Index at;
-  for (int v = 0; v < Tile<T>::VL; v++) at[v] = 2 * v + first;
-  return __builtin_shuffle(a, b, at);
-}
 #if defined(__AVX512F__)
 template <bool kLong>
 struct BitsOf {

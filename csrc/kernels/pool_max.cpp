@@ -2,6 +2,7 @@
 // The tap of each maximum is kept in one byte where the window has at most 256 elements; backward
 // adds dy at that place. Rows of outputs are swept tap by tap, so that the compiler vectorises over
 // the width; 2x2 windows side by side have loops of their own. One read of x, one write of y.
+#include "kernels/interleave.h"
 #include "kernels/pool_window.h"
 
 namespace mt::cpu::MT_ISA {
@@ -65,6 +66,49 @@ void row_2x2(const T* __restrict a, const T* __restrict b, int64_t n, T* __restr
   }
 }
 
+// The same for float, whose rows are often shorter than the compiler's loops like: ragged vectors
+// are masked. `room`: bytes behind taps that may be written.
+using Floats = GemmVec<float>;
+using Ints = VectorOf<int>::type;
+using Bytes = VectorOf<uint8_t, Tile<float>::VL>::type;
+
+MT_INLINE void take_larger(Floats v, int tap, Floats& best, Ints& t) {
+  const Ints take = (v > best) | (v != v);
+  best = take ? v : best;
+  t = take ? tap - Ints{} : t;
+}
+
+template <bool kTaps>
+void row_2x2(const float* a, const float* b, int64_t n, float* y, uint8_t* taps, int64_t room) {
+  constexpr int VL = Tile<float>::VL;
+  for (int64_t j = 0; j < n; j += VL) {
+    const int lanes = int(n - j < VL ? n - j : VL), low = 2 * lanes < VL ? 2 * lanes : VL;
+    const float *pa = a + 2 * j, *pb = b + 2 * j;
+    Floats r[4];
+    if (lanes == VL) {
+      r[0] = load_unaligned<Floats>(pa), r[1] = load_unaligned<Floats>(pa + VL);
+      r[2] = load_unaligned<Floats>(pb), r[3] = load_unaligned<Floats>(pb + VL);
+    } else {
+      r[0] = load_lanes(pa, low), r[1] = load_lanes(pa + VL, 2 * lanes - low);
+      r[2] = load_lanes(pb, low), r[3] = load_lanes(pb + VL, 2 * lanes - low);
+    }
+    Floats best = every_second<float>(r[0], r[1], 0);
+    Ints t = {};
+    take_larger(every_second<float>(r[0], r[1], 1), 1, best, t);
+    take_larger(every_second<float>(r[2], r[3], 0), 2, best, t);
+    take_larger(every_second<float>(r[2], r[3], 1), 3, best, t);
+    store_lanes(y + j, best, lanes);
+    if (kTaps) {
+      const Bytes bytes = __builtin_convertvector(t, Bytes);
+      if (j + VL <= room) {
+        __builtin_memcpy(taps + j, &bytes, sizeof bytes);
+      } else {
+        for (int i = 0; i < lanes; i++) taps[j + i] = bytes[i];
+      }
+    }
+  }
+}
+
 template <class T>
 void forward_2x2(const PoolParams& p, const T* x, T* y, uint8_t* taps) {
   for_planes(p, p.in_size(), [&](int64_t plane) {
@@ -73,7 +117,14 @@ void forward_2x2(const PoolParams& p, const T* x, T* y, uint8_t* taps) {
       const int64_t q0 = q / p.out[1], q1 = q % p.out[1];
       const T* a = from + (q0 * p.in[1] + 2 * q1) * p.in[2];
       const int64_t at = plane * p.out_size() + q * p.out[2];
-      if (taps) {
+      if constexpr (__is_same(T, float)) {
+        const int64_t room = p.out_size() - q * p.out[2];
+        if (taps) {
+          row_2x2<true>(a, a + p.in[2], p.out[2], y + at, taps + at, room);
+        } else {
+          row_2x2<false>(a, a + p.in[2], p.out[2], y + at, nullptr, 0);
+        }
+      } else if (taps) {
         row_2x2<T, true>(a, a + p.in[2], p.out[2], y + at, taps + at);
       } else {
         row_2x2<T, false>(a, a + p.in[2], p.out[2], y + at, nullptr);
@@ -184,6 +235,38 @@ void backward_row_2x2(const T* __restrict dy, const uint8_t* __restrict taps, in
   }
 }
 
+MT_INLINE void put_pairs(Floats even, Floats odd, int64_t n, float* to) {
+  constexpr int VL = Tile<float>::VL;
+  const Floats low = zip_half<float>(even, odd, 0), high = zip_half<float>(even, odd, 1);
+  if (n == VL) {
+    store_unaligned(to, low);
+    store_unaligned(to + VL, high);
+  } else {
+    const int first = int(2 * n < VL ? 2 * n : VL);
+    store_lanes(to, low, first);
+    store_lanes(to + VL, high, int(2 * n) - first);
+  }
+}
+
+// `room`: bytes behind taps that may be read.
+void backward_row_2x2(const float* dy, const uint8_t* taps, int64_t n, int64_t room, float* a,
+                      float* b) {
+  constexpr int VL = Tile<float>::VL;
+  for (int64_t j = 0; j < n; j += VL) {
+    const int lanes = int(n - j < VL ? n - j : VL);
+    Bytes bytes = {};
+    if (j + VL <= room) {
+      __builtin_memcpy(&bytes, taps + j, sizeof bytes);
+    } else {
+      for (int i = 0; i < lanes; i++) bytes[i] = taps[j + i];
+    }
+    const Ints t = __builtin_convertvector(bytes, Ints);
+    const Floats g = load_lanes(dy + j, lanes), zero = {};
+    put_pairs(t == 0 ? g : zero, t == 1 ? g : zero, lanes, a + 2 * j);
+    put_pairs(t == 2 ? g : zero, t == 3 ? g : zero, lanes, b + 2 * j);
+  }
+}
+
 template <class T>
 void backward_2x2(const PoolParams& p, const T* dy, const uint8_t* taps, T* dx) {
   for_planes(p, p.in_size(), [&](int64_t plane) {
@@ -192,7 +275,11 @@ void backward_2x2(const PoolParams& p, const T* dy, const uint8_t* taps, T* dx) 
       for (int64_t q1 = 0; q1 < p.out[1]; q1++) {
         T *a = to + 2 * q1 * p.in[2], *b = a + p.in[2];
         const int64_t at = plane * p.out_size() + (q0 * p.out[1] + q1) * p.out[2];
-        backward_row_2x2(dy + at, taps + at, p.out[2], a, b);
+        if constexpr (__is_same(T, float)) {
+          backward_row_2x2(dy + at, taps + at, p.out[2], (plane + 1) * p.out_size() - at, a, b);
+        } else {
+          backward_row_2x2(dy + at, taps + at, p.out[2], a, b);
+        }
         for (int64_t j = 2 * p.out[2]; j < p.in[2]; j++) a[j] = b[j] = T(0);
       }
       const int64_t done = 2 * p.out[1] * p.in[2];

@@ -111,8 +111,26 @@ def _sum_channels(dy, spec):
     return dy.sum((0, *dims) if dy.dim() == nd + 2 else dims)
 
 
+def _one_tap_channels_last(x, weight, bias, stride, padding, groups):
+    """A 1x1 convolution of a channels_last batch as a product over its last dim, or None."""
+    if groups != 1 or stride not in (1, (1, 1)) or padding not in (0, (0, 0), "same", "valid"):
+        return None
+    if x.dim() != 4 or weight.shape[1:] != (x.shape[1], 1, 1) or x.dtype != weight.dtype:
+        return None
+    if not x.is_floating_point() or (bias is not None and bias.shape != weight.shape[:1]):
+        return None
+    last = x.permute(0, 2, 3, 1)
+    if not last.is_contiguous():
+        return None
+    return FUNCTIONAL["linear"](last, weight.flatten(1), bias).permute(0, 3, 1, 2)
+
+
 def _conv(nd):
     def conv(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+        if nd == 2 and not input.is_contiguous():
+            y = _one_tap_channels_last(input, weight, bias, stride, padding, groups)
+            if y is not None:
+                return y
         y = _C.conv(input, weight, bias, stride, padding, dilation, groups, nd)
         if y.requires_grad:
             node = record(Conv, y, (input, weight, bias), (input, weight))

@@ -169,6 +169,22 @@ def test_channels_last_input():
     )
 
 
+def test_channels_last_1x1_keeps_its_format_and_gradients():
+    def run(last):
+        x, w, b = random(2, 5, 4, 3), random(7, 5, 1, 1), random(7)
+        if last:
+            x = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+        leaves = [t.detach().requires_grad_() for t in (x, w, b)]
+        y = minitorch.conv2d(*leaves)
+        y.backward(minitorch.arange(y.numel()).float().reshape(y.shape))
+        return [y.detach(), *(t.grad for t in leaves)]
+
+    wanted, got = run(False), run(True)
+    assert got[0].permute(0, 2, 3, 1).is_contiguous()
+    for a, b in zip(wanted, got):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [
