@@ -26,7 +26,7 @@ BOUNDS = {
     "log": 1.0,
     "log1p": 2.0,
     "tanh": 2.0,
-    "erf": 2.5,
+    "erf": 3.0,
     "sin": 2.0,
     "cos": 2.0,
     "sigmoid": 2.5,
