@@ -4,6 +4,7 @@
 #include "kernels/binary_math.h"
 #include "kernels/elementwise.h"
 #include "kernels/guarded.h"
+#include "kernels/rows.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
@@ -132,6 +133,36 @@ bool power_of_number(DType compute, const OperandTypes& types, const ElementIter
   return true;
 }
 
+// Broadcast and strided operands of the arithmetic that models are made of.
+template <class T>
+bool arithmetic_rows(BinaryOp op, const ElementIter& it, const Number& alpha) {
+  using V = simd::Vec<T>;
+  switch (op) {
+    case BinaryOp::add:
+      return run_rows<T>(it, [](V x, V y) { return x + y; });
+    case BinaryOp::sub:
+      return run_rows<T>(it, [](V x, V y) { return x - y; });
+    case BinaryOp::mul:
+      return run_rows<T>(it, [](V x, V y) { return x * y; });
+    case BinaryOp::div:
+      return run_rows<T>(it, [](V x, V y) { return x / y; });
+    case BinaryOp::add_scaled: {
+      const V scale = simd::set(alpha.as<T>());
+      return run_rows<T>(it, [scale](V x, V y) { return x + scale * y; });
+    }
+    default:
+      return false;
+  }
+}
+bool rows_of_one_type(BinaryOp op, DType compute, const OperandTypes& types, const ElementIter& it,
+                      const Number& alpha) {
+  if (it.ndim < 2 || types.numbers) return false;
+  for (int k = 0; k < 3; k++)
+    if (types.t[k] != compute) return false;
+  if (compute == DType::Float32) return arithmetic_rows<float>(op, it, alpha);
+  return compute == DType::Float64 && arithmetic_rows<double>(op, it, alpha);
+}
+
 bool all_int32(const OperandTypes& types) {
   for (int k = 0; k < 3; k++)
     if (types.t[k] != DType::Int32 && !(types.numbers >> k & 1)) return false;
@@ -159,6 +190,7 @@ void binary_forward(BinaryOp op, DType compute, OperandTypes types, const Elemen
   }
 #endif
   if (op == BinaryOp::pow && types.numbers == 4 && power_of_number(compute, types, it)) return;
+  if (rows_of_one_type(op, compute, types, it, alpha)) return;
   Loop loop = compute == DType::Float32   ? float_loop<float>(op)
               : compute == DType::Float64 ? float_loop<double>(op)
                                           : int_loop(op);

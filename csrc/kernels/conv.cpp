@@ -15,36 +15,59 @@ bool few_residues(const ConvParams& p) {
   return p.stride[0] * p.stride[1] * p.stride[2] <= kMostPasses;
 }
 
+// Products over patches suit small images, whose rows are shorter than a tile of the sums of
+// shifted rows, and kernels of one tap where the side that is packed once is the shorter one.
+bool small_image(const ConvParams& p) { return p.batch > 1 && p.out_size() <= 64; }
+bool one_tap(const ConvParams& p) { return p.taps() == 1 && p.o / p.groups >= 32; }
+bool unit_stride(const ConvParams& p) { return p.stride[0] * p.stride[1] * p.stride[2] == 1; }
+
+// A kernel that covers the whole image is a kernel of one tap over channels times taps.
+ConvParams folded(const ConvParams& p) {
+  for (int d = 0; d < 3; d++)
+    if (p.in[d] != p.kernel[d] || p.padding[d] || p.dilation[d] != 1 || p.out[d] != 1) return p;
+  ConvParams r = p;
+  r.c = p.c * p.taps();
+  for (int d = 0; d < 3; d++) r.in[d] = r.kernel[d] = r.stride[d] = 1;
+  return r;
+}
+
 template <class T>
-void forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
+void forward(const ConvParams& params, const T* x, const T* w, const T* bias, T* y) {
+  const ConvParams p = folded(params);
   if (depthwise_size(p)) return conv_depthwise_forward(p, x, w, bias, y);
-  if (suits_winograd(p)) return conv_winograd_forward(p, x, w, bias, y);
-  if (few_residues(p)) return conv_rows_forward(p, x, w, bias, y);
+  if (winograd_form(p)) return conv_winograd_forward(p, x, w, bias, y);
+  const bool product = one_tap(p) && (small_image(p) || (unit_stride(p) && p.o >= p.c));
+  if (few_residues(p) && !product) return conv_rows_forward(p, x, w, bias, y);
   conv_gemm_forward(p, x, w, bias, y);
 }
 
 template <class T>
-void backward_input(const ConvParams& p, const T* dy, const T* w, const T* bias, T* dx) {
-  if (depthwise_size(p) && p.o == p.c && p.in[2] >= 8)
-    return conv_depthwise_backward_input(p, dy, w, bias, dx);
-  if (suits_winograd(p)) return conv_winograd_backward_input(p, dy, w, bias, dx);
-  if (few_residues(p)) return conv_rows_backward_input(p, dy, w, bias, dx);
+void backward_input(const ConvParams& params, const T* dy, const T* w, const T* bias, T* dx) {
+  // A bias is per channel, which folding would not keep.
+  const ConvParams p = bias ? params : folded(params);
+  if (depthwise_size(p) && p.o == p.c) return conv_depthwise_backward_input(p, dy, w, bias, dx);
+  const int form = winograd_form(p);
+  if (form && (form != 2 || p.padding[1] % 2 == p.padding[2] % 2))
+    return conv_winograd_backward_input(p, dy, w, bias, dx);
+  const bool product = one_tap(p) && (small_image(p) || unit_stride(p));
+  if (few_residues(p) && !product) return conv_rows_backward_input(p, dy, w, bias, dx);
   conv_gemm_backward_input(p, dy, w, bias, dx);
 }
 
 template <class T>
-void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
-  if (depthwise_size(p)) return conv_depthwise_backward_weight(p, dy, x, dw);
+void backward_weight(const ConvParams& params, const T* dy, const T* x, T* dw) {
+  const ConvParams p = folded(params);
+  if (depthwise_size(p) && p.kernel[1] <= 5) return conv_depthwise_backward_weight(p, dy, x, dw);
   const int64_t o = p.o / p.groups, k = p.c / p.groups * p.taps();
   // Where tiles are few beside the channels, the transforms of the sums cost more than they save.
   const int64_t positions = p.batch * p.out_size();
-  if (suits_winograd(p) && positions >= 512 && positions * 2 >= o)
-    return conv_winograd_backward_weight(p, dy, x, dw);
-  if (suits_winograd(p, 2) && positions >= 512 && positions >= 2 * o)
+  const int form = winograd_form(p);
+  if (form && positions >= 512 && (form == 1 ? positions * 2 >= o : positions >= 2 * o))
     return conv_winograd_backward_weight(p, dy, x, dw);
   // Dots end with a sum over lanes, which needs long rows or several images in cache.
   const bool long_rows = p.out_size() >= 384 || o * k <= 8192;
-  if (few_residues(p) && long_rows) return conv_dots_backward_weight(p, dy, x, dw);
+  const bool product = one_tap(p) && k >= 32;
+  if (few_residues(p) && long_rows && !product) return conv_dots_backward_weight(p, dy, x, dw);
   conv_gemm_backward_weight(p, dy, x, dw);
 }
 

@@ -6,6 +6,52 @@
 
 namespace mt::cpu::MT_ISA {
 
+template <int kBytes>
+struct IntegerOf {
+  using type = int;
+};
+template <>
+struct IntegerOf<8> {
+  using type = long;
+};
+
+// The first (or last) half of a0, b0, a1, b1, ..
+template <class T>
+MT_INLINE GemmVec<T> zip_half(GemmVec<T> a, GemmVec<T> b, int half) {
+  using Index = typename VectorOf<typename IntegerOf<sizeof(T)>::type>::type;
+  constexpr int VL = Tile<T>::VL;
+  Index at;
+  for (int v = 0; v < VL; v++) at[v] = (v & 1) * VL + v / 2 + half * VL / 2;
+  return __builtin_shuffle(a, b, at);
+}
+
+// to[i] = from[i * step] for i < n.
+template <class T>
+MT_INLINE void copy_strided(const T* from, int64_t step, int64_t n, T* to) {
+  using Vec = GemmVec<T>;
+  using Index = typename VectorOf<typename IntegerOf<sizeof(T)>::type>::type;
+  constexpr int VL = Tile<T>::VL;
+  int64_t i = 0;
+  if (step == 1) {
+    for (; i + VL <= n; i += VL) store_unaligned(to + i, load_unaligned<Vec>(from + i));
+    if (i < n) store_lanes<T>(to + i, load_lanes<T>(from + i, int(n - i)), int(n - i));
+  } else if (step == 2) {
+    Index even;
+    for (int v = 0; v < VL; v++) even[v] = 2 * v;
+    for (; i + VL < n; i += VL)
+      store_unaligned(to + i, __builtin_shuffle(load_unaligned<Vec>(from + 2 * i),
+                                                load_unaligned<Vec>(from + 2 * i + VL), even));
+    if (i < n) {
+      const int64_t rest = 2 * (n - i) - 1;
+      const Vec a = load_lanes<T>(from + 2 * i, int(min64(VL, rest)));
+      const Vec b = rest > VL ? load_lanes<T>(from + 2 * i + VL, int(rest - VL)) : Vec{};
+      store_lanes<T>(to + i, __builtin_shuffle(a, b, even), int(n - i));
+    }
+  } else {
+    for (; i < n; i++) to[i] = from[i * step];
+  }
+}
+
 // Rows: (channel, tap), taps in row-major order. Columns: (image, grid position), row-major.
 // The element is src[image, channel, position] with position = g*step + first + t*tap_step in each
 // dim, zero outside of the image.
@@ -38,21 +84,11 @@ MT_INLINE void copy_run(const Patches<T>& m, const PatchRun<T>& run, int64_t cha
     return;
   }
   const T* row = run.image + channel * m.channel_stride + (d * m.in[1] + h) * m.in[2];
-  if (step == 1) {
-    if (w >= 0 && w + n <= m.in[2]) {
-      __builtin_memcpy(dst, row + w, size_t(n) * sizeof(T));
-      return;
-    }
-    const int64_t lo = min64(n, max64(0, -w)), hi = max64(lo, min64(n, m.in[2] - w));
-    for (int64_t i = 0; i < lo; i++) dst[i] = T(0);
-    for (int64_t i = lo; i < hi; i++) dst[i] = row[w + i];
-    for (int64_t i = hi; i < n; i++) dst[i] = T(0);
-    return;
-  }
-  for (int64_t i = 0; i < n; i++) {
-    const int64_t at = w + i * step;
-    dst[i] = uint64_t(at) < uint64_t(m.in[2]) ? row[at] : T(0);
-  }
+  const int64_t lo = w >= 0 ? 0 : min64(n, ceil_div(-w, step));
+  const int64_t hi = max64(lo, min64(n, m.in[2] > w ? (m.in[2] - 1 - w) / step + 1 : 0));
+  for (int64_t i = 0; i < lo; i++) dst[i] = T(0);
+  copy_strided(row + w + lo * step, step, hi - lo, dst + lo);
+  for (int64_t i = hi; i < n; i++) dst[i] = T(0);
 }
 
 // Columns [j0, j0 + cols) as pieces of grid rows; returns how many.
@@ -182,6 +218,8 @@ struct PackFlipped {
   MT_INLINE void pack(int64_t k0, int64_t kc, int64_t i0, int rows, int width, T* dst) const {
     const int64_t per_o = taps[0] * taps[1] * taps[2];
     if (per_o == 0) return;
+    if (c_stride == 1 && width == Tile<T>::MR)
+      return pack_contiguous<T, Tile<T>::MR>(w + k0 * o_stride + i0, o_stride, rows, kc, dst);
     int64_t o = k0 / per_o, t = k0 % per_o;
     for (int64_t p = 0; p < kc; p++) {
       const int64_t t2 = t % taps[2], t1 = t / taps[2] % taps[1], t0 = t / (taps[2] * taps[1]);
@@ -230,27 +268,41 @@ struct StoreImages {
   void merge(int64_t i0, int64_t j0, int rows, int cols, const T* tile, bool first_block,
              bool last) const {
     const int64_t n = grid_size();
-    int64_t offset[Tile<T>::NR];
-    for (int q = 0; q < cols; q++) {
-      const int64_t image = (j0 + q) / n, at = (j0 + q) % n;
-      if (dense) {
-        offset[q] = image * image_stride + at;
-        continue;
+    for (int q = 0; q < cols;) {
+      // Columns up to the end of the image, or of a row of the grid.
+      const int64_t image = (j0 + q) / n, at = (j0 + q) % n, g2 = dense ? at : at % grid[2];
+      const int64_t run = min64(cols - q, (dense ? n : grid[2]) - g2), by = dense ? 1 : step[2];
+      int64_t offset = image * image_stride + at;
+      if (!dense) {
+        const int64_t g1 = at / grid[2] % grid[1], g0 = at / (grid[2] * grid[1]);
+        offset = image * image_stride +
+                 ((g0 * step[0] + first[0]) * size[1] + g1 * step[1] + first[1]) * size[2] +
+                 g2 * step[2] + first[2];
       }
-      const int64_t g2 = at % grid[2], g1 = at / grid[2] % grid[1], g0 = at / (grid[2] * grid[1]);
-      offset[q] = image * image_stride +
-                  ((g0 * step[0] + first[0]) * size[1] + g1 * step[1] + first[1]) * size[2] +
-                  g2 * step[2] + first[2];
+      for (int r = 0; r < rows; r++) {
+        T* to = dst + (i0 + r) * channel_stride + offset;
+        const T* sum = tile + r * Tile<T>::NR + q;
+        const T b = bias && last ? bias[i0 + r] : T(0);
+        if (by == 1) {
+          put_run(sum, b, run, !first_block, to);
+        } else {
+          for (int64_t i = 0; i < run; i++)
+            to[i * by] = (first_block ? T(0) : to[i * by]) + sum[i] + b;
+        }
+      }
+      q += int(run);
     }
-    for (int r = 0; r < rows; r++) {
-      T* to = dst + (i0 + r) * channel_stride;
-      const T* sum = tile + r * Tile<T>::NR;
-      const T b = bias && last ? bias[i0 + r] : T(0);
-      if (first_block) {
-        for (int q = 0; q < cols; q++) to[offset[q]] = sum[q] + b;
-      } else {
-        for (int q = 0; q < cols; q++) to[offset[q]] += sum[q] + b;
-      }
+  }
+
+  // to[i] (+)= sum[i] + b
+  static MT_INLINE void put_run(const T* sum, T b, int64_t n, bool add, T* to) {
+    using Vec = GemmVec<T>;
+    constexpr int VL = Tile<T>::VL;
+    for (int64_t i = 0; i < n; i += VL) {
+      const int lanes = int(min64(VL, n - i));
+      Vec v = load_lanes<T>(sum + i, lanes) + b;
+      if (add) v += load_lanes<T>(to + i, lanes);
+      store_lanes<T>(to + i, v, lanes);
     }
   }
 };

@@ -10,15 +10,6 @@
 
 namespace mt::cpu::MT_ISA {
 
-template <int kBytes>
-struct IntegerOf {
-  using type = int;
-};
-template <>
-struct IntegerOf<8> {
-  using type = long;
-};
-
 // At least n elements and an odd number of cache lines, so that neighbours at this distance do not
 // share cache sets.
 template <class T>
@@ -72,33 +63,6 @@ struct RowSource {
     }
   }
 };
-
-// to[i] = from[i * step] for i < n.
-template <class T>
-MT_INLINE void copy_strided(const T* from, int64_t step, int64_t n, T* to) {
-  using Vec = GemmVec<T>;
-  using Index = typename VectorOf<typename IntegerOf<sizeof(T)>::type>::type;
-  constexpr int VL = Tile<T>::VL;
-  int64_t i = 0;
-  if (step == 1) {
-    for (; i + VL <= n; i += VL) store_unaligned(to + i, load_unaligned<Vec>(from + i));
-    if (i < n) store_lanes<T>(to + i, load_lanes<T>(from + i, int(n - i)), int(n - i));
-  } else if (step == 2) {
-    Index even;
-    for (int v = 0; v < VL; v++) even[v] = 2 * v;
-    for (; i + VL < n; i += VL)
-      store_unaligned(to + i, __builtin_shuffle(load_unaligned<Vec>(from + 2 * i),
-                                                load_unaligned<Vec>(from + 2 * i + VL), even));
-    if (i < n) {
-      const int64_t rest = 2 * (n - i) - 1;
-      const Vec a = load_lanes<T>(from + 2 * i, int(min64(VL, rest)));
-      const Vec b = rest > VL ? load_lanes<T>(from + 2 * i + VL, int(rest - VL)) : Vec{};
-      store_lanes<T>(to + i, __builtin_shuffle(a, b, even), int(n - i));
-    }
-  } else {
-    for (; i < n; i++) to[i] = from[i * step];
-  }
-}
 
 // The copy of outputs [b0, b0 + n) of the band dim.
 template <class T>

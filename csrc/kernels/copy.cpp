@@ -7,14 +7,59 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
+// n times the element at v. Where it fills some pages, memset and memcpy do, which on many machines
+// write memory without reading it first.
+void repeat_run(int64_t size, char* y, const char* v, int64_t n) {
+  constexpr int64_t kPiece = 16384;
+  if (n * size < 2 * kPiece) return repeat(size, y, v, n);
+  bool same = true;
+  for (int64_t i = 1; i < size; i++) same = same && v[i] == v[0];
+  if (same) {
+    __builtin_memset(y, v[0], size_t(n * size));
+    return;
+  }
+  repeat(size, y, v, kPiece / size);
+  for (int64_t done = kPiece; done < n * size; done += kPiece)
+    __builtin_memcpy(y + done, y, size_t(n * size - done < kPiece ? n * size - done : kPiece));
+}
+
+// Rows of fewer than kShort elements, as repeat_interleave has them, without a call per row.
+constexpr int64_t kShort = 16;
+
+template <class T>
+void copy_short_rows(const ElementIter& it) {
+  const int64_t n = it.shape[0], sy = it.strides[0][0], sx = it.strides[0][1];
+  ElementIter rows;
+  rows.nargs = 2;
+  rows.ndim = it.ndim - 1;
+  rows.numel = it.numel / n;
+  for (int k = 0; k < 2; k++) rows.data[k] = it.data[k];
+  for (int d = 1; d < it.ndim; d++) {
+    rows.shape[d - 1] = it.shape[d];
+    for (int k = 0; k < 2; k++) rows.strides[d - 1][k] = it.strides[d][k];
+  }
+  auto copy = [=](char* const* data, const int64_t* strides, int64_t count) {
+    for (int64_t r = 0; r < count; r++) {
+      char* y = data[0] + r * strides[0];
+      const char* x = data[1] + r * strides[1];
+      for (int64_t i = 0; i < n; i++) {
+        *reinterpret_cast<T*>(y + i * sy) = *reinterpret_cast<const T*>(x + i * sx);
+        __asm__ volatile("");  // a vector loop costs more than it saves
+      }
+    }
+  };
+  run_elementwise(rows, copy, ceil_div(kGrain, n));
+}
+
 template <class T>
 void copy_same(const ElementIter& it) {
-  if (copy_transposed<T>(it)) return;
+  if (copy_transposed<T>(it) || copy_interleaved<T>(it)) return;
+  if (it.ndim > 1 && it.shape[0] < kShort) return copy_short_rows<T>(it);
   run_elementwise(it, [](char* const* data, const int64_t* strides, int64_t n) {
     char* y = data[0];
     const char* x = data[1];
     int64_t sy = strides[0], sx = strides[1];
-    if (sy == sizeof(T) && sx == 0) return repeat(sizeof(T), y, x, n);
+    if (sy == sizeof(T) && sx == 0) return repeat_run(sizeof(T), y, x, n);
     if (sy == sizeof(T) && sx == sizeof(T) && n >= 32) {
       __builtin_memcpy(y, x, size_t(n) * sizeof(T));
       return;
@@ -65,7 +110,7 @@ void fill(DType dtype, const ElementIter& it, const void* value) {
   int64_t size = int64_t(itemsize(dtype));
   const char* v = static_cast<const char*>(value);
   run_elementwise(it, [=](char* const* data, const int64_t* strides, int64_t n) {
-    if (strides[0] == size) return repeat(size, data[0], v, n);
+    if (strides[0] == size) return repeat_run(size, data[0], v, n);
     for (int64_t i = 0; i < n; i++) repeat(size, data[0] + i * strides[0], v, 1);
   });
 }
@@ -74,12 +119,30 @@ void arange(DType dtype, void* y, int64_t n, double start, double step, int64_t 
             int64_t istep) {
   MT_SWITCH_FLOAT_HALF(dtype, {
     auto* p = static_cast<scalar_t*>(y);
-    for (int64_t i = 0; i < n; i++)
-      p[i] = store_as<scalar_t>(compute_t<scalar_t>(start + double(i) * step));
+    parallel_for(n, kGrain, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++)
+        p[i] = store_as<scalar_t>(compute_t<scalar_t>(start + double(i) * step));
+    });
   })
   MT_SWITCH_INT(dtype, {
     auto* p = static_cast<scalar_t*>(y);
-    for (int64_t i = 0; i < n; i++) p[i] = scalar_t(istart + i * istep);
+    parallel_for(n, kGrain, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) p[i] = scalar_t(istart + i * istep);
+    });
+  })
+}
+
+void linspace(DType dtype, void* y, int64_t n, double start, double end) {
+  const double step = n > 1 ? (end - start) / double(n - 1) : 0;
+  MT_SWITCH_ALL(dtype, {
+    auto* p = static_cast<scalar_t*>(y);
+    parallel_for(n, kGrain, [=](int64_t i0, int64_t i1) {
+      for (int64_t i = i0; i < i1; i++) {
+        const double low = start + double(i) * step, high = end - double(n - 1 - i) * step;
+        const double v = 2 * i < n ? low : high;
+        p[i] = store_as<scalar_t>(compute_t<scalar_t>(v));
+      }
+    });
   })
 }
 

@@ -72,5 +72,67 @@ bool copy_transposed(const ElementIter& it) {
   return true;
 }
 
+// y_c[i] = x[i * C + c], or the way back, for C planes of n elements: the channels of an image.
+template <class T, int C, bool apart>
+MT_INLINE void interleave_planes(char* y, const char* x, int64_t plane, int64_t begin,
+                                 int64_t end) {
+  T* __restrict to = reinterpret_cast<T*>(y);
+  const T* __restrict from = reinterpret_cast<const T*>(x);
+  const int64_t p1 = plane, p2 = 2 * plane, p3 = 3 * plane;
+#pragma GCC ivdep
+  for (int64_t i = begin; i < end; i++) {
+    if constexpr (apart) {
+      to[i] = from[C * i];
+      to[p1 + i] = from[C * i + 1];
+      if constexpr (C > 2) to[p2 + i] = from[C * i + 2];
+      if constexpr (C > 3) to[p3 + i] = from[C * i + 3];
+    } else {
+      to[C * i] = from[i];
+      to[C * i + 1] = from[p1 + i];
+      if constexpr (C > 2) to[C * i + 2] = from[p2 + i];
+      if constexpr (C > 3) to[C * i + 3] = from[p3 + i];
+    }
+  }
+}
+
+template <class T, bool apart>
+bool copy_channels(const ElementIter& it) {
+  constexpr int64_t size = sizeof(T);
+  constexpr int pixel = apart ? 0 : 1, channel = apart ? 1 : 0;  // dims
+  constexpr int planes = apart ? 0 : 1, mixed = apart ? 1 : 0;   // operands
+  if (it.ndim < 2) return false;
+  const int64_t n = it.shape[pixel], count = it.shape[channel];
+  if (n < 32 || count < 2 || count > 4 || it.strides[pixel][planes] != size ||
+      it.strides[pixel][mixed] != count * size || it.strides[channel][mixed] != size ||
+      it.strides[channel][planes] % size != 0)
+    return false;
+  const int64_t plane = it.strides[channel][planes] / size, images = it.numel / (n * count);
+  const int64_t chunk = kGrain / count / 64 * 64, chunks = ceil_div(n, chunk);
+  parallel_for(images * chunks, ceil_div(kGrain, n * count), [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; task++) {
+      char* y = it.data[0];
+      const char* x = it.data[1];
+      int64_t rest = task / chunks;
+      for (int d = 2; d < it.ndim; d++) {
+        const int64_t index = rest % it.shape[d];
+        rest /= it.shape[d];
+        y += index * it.strides[d][0];
+        x += index * it.strides[d][1];
+      }
+      const int64_t from = task % chunks * chunk, to = from + chunk < n ? from + chunk : n;
+      if (count == 2) interleave_planes<T, 2, apart>(y, x, plane, from, to);
+      if (count == 3) interleave_planes<T, 3, apart>(y, x, plane, from, to);
+      if (count == 4) interleave_planes<T, 4, apart>(y, x, plane, from, to);
+    }
+  });
+  return true;
+}
+
+// Between pixels of two to four channels and planes.
+template <class T>
+bool copy_interleaved(const ElementIter& it) {
+  return copy_channels<T, true>(it) || copy_channels<T, false>(it);
+}
+
 }  // namespace
 }  // namespace mt::cpu::MT_ISA

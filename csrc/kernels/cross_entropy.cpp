@@ -27,12 +27,47 @@ struct View {
   T weight(int64_t c) const { return w ? w[c] : T(1); }
 };
 
-// The target distribution of one row: `p` points at the row's probabilities (stride `step`) or is
-// null, where the class `y` has it all.
-template <class T>
-MT_INLINE T soft_target(const View<T>& v, const T* p, int64_t step, int64_t y, int64_t c) {
-  T hard = p ? p[c * step] : c == y ? T(1) : T(0);
-  return v.weight(c) * (hard * (T(1) - v.smoothing) + v.share);
+// The target distribution of one row: `p` points at the row's probabilities (stride `step`), or
+// without those the class `y` has it all.
+template <bool probabilities, bool weighted, class T>
+struct SoftTarget {
+  const T *p, *w;
+  int64_t step;
+  int32_t y;
+  T keep, share;
+
+  MT_INLINE T operator()(int64_t c) const {
+    T hard = T(int32_t(c) == y ? 1 : 0);
+    if constexpr (probabilities) hard = p[c * step];
+    const T t = hard * keep + share;
+    return weighted ? w[c] * t : t;
+  }
+};
+
+// f(target) for the kind of target that the row has.
+template <class T, class F>
+MT_INLINE void with_target(const View<T>& v, const T* p, int64_t step, int64_t y, const F& f) {
+  const T keep = T(1) - v.smoothing;
+  const int32_t hard = int32_t(y);
+  if (p && v.w) f(SoftTarget<true, true, T>{p, v.w, step, hard, keep, v.share});
+  else if (p) f(SoftTarget<true, false, T>{p, v.w, step, hard, keep, v.share});
+  else if (v.w) f(SoftTarget<false, true, T>{p, v.w, step, hard, keep, v.share});
+  else f(SoftTarget<false, false, T>{p, v.w, step, hard, keep, v.share});
+}
+
+// The sum of f over [0, n) in 32 chains.
+template <class T, class F>
+MT_INLINE T sum_terms(int64_t n, const F& f) {
+  constexpr int64_t W = 32;
+  T sum[W] = {}, rest = 0;
+  int64_t i = 0;
+  for (; i + W <= n; i += W)
+    for (int64_t j = 0; j < W; j++) sum[j] += f(i + j);
+  for (; i < n; i++) rest += f(i);
+#pragma GCC unroll 5
+  for (int64_t w = W / 2; w > 0; w /= 2)
+    for (int64_t j = 0; j < w; j++) sum[j] += sum[j + w];
+  return sum[0] + rest;
 }
 
 struct Partial {
@@ -95,11 +130,12 @@ MT_INLINE T row_loss(const View<T>& v, const T* x, const T* p, int64_t step, int
                      T log_sum) {
   if (!v.soft) return v.weight(y) * ((max - x[y * step]) + log_sum);
   T loss = 0;
-  for (int64_t c = 0; c < v.a.c; c++) {
-    T t = soft_target(v, p, step, y, c);
-    // A target of zero hides a logit of minus infinity.
-    loss += t == T(0) ? T(0) : t * ((max - x[c * step]) + log_sum);
-  }
+  with_target(v, p, step, y, [&](auto target) {
+    loss = sum_terms<T>(v.a.c, [&](int64_t c) {
+      const T t = target(c), term = t * ((max - x[c * step]) + log_sum);
+      return t == T(0) ? T(0) : term;  // a target of zero hides a logit of minus infinity
+    });
+  });
   return loss;
 }
 
@@ -181,7 +217,7 @@ MT_INLINE void row_backward(const View<T>& v, const T* x, const T* p, int64_t st
   const int64_t count = v.a.c;
   T total = 0;
   if (v.soft) {
-    for (int64_t c = 0; c < count; c++) total += soft_target(v, p, step, y, c);
+    with_target(v, p, step, y, [&](auto target) { total = sum_terms<T>(count, target); });
   } else {
     total = v.weight(y);
   }
@@ -196,7 +232,10 @@ MT_INLINE void row_backward(const View<T>& v, const T* x, const T* p, int64_t st
     for (int64_t c = 0; c < count; c++) dx[c * step] = fn::exp(x[c * step] - m - l) * scale;
   }
   if (v.soft) {
-    for (int64_t c = 0; c < count; c++) dx[c * step] -= g * soft_target(v, p, step, y, c);
+    with_target(v, p, step, y, [&](auto target) {
+#pragma GCC ivdep
+      for (int64_t c = 0; c < count; c++) dx[c * step] -= g * target(c);
+    });
   } else {
     dx[y * step] -= scale;
   }

@@ -85,9 +85,17 @@ void read_rows(const ElementIter& it, int k, int64_t begin, int64_t n, char* to)
   T* y = reinterpret_cast<T*>(to);
   int64_t stride = it.strides[0][k];
   rows(it, k, begin, n, [&](const char* p, int64_t, int64_t m) {
-    for (int64_t i = 0; i < m; i++) {
-      y[i] = *reinterpret_cast<const T*>(p + i * stride);
-      __asm__ volatile("");
+    const T* x = reinterpret_cast<const T*>(p);
+    if (stride == 0) {
+      const T v = *x;
+      for (int64_t i = 0; i < m; i++) y[i] = v;
+    } else if (stride == int64_t(sizeof(T))) {
+      for (int64_t i = 0; i < m; i++) y[i] = x[i];
+    } else {
+      for (int64_t i = 0; i < m; i++) {
+        y[i] = *reinterpret_cast<const T*>(p + i * stride);
+        __asm__ volatile("");
+      }
     }
     y += m;
   });

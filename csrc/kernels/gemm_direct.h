@@ -79,8 +79,8 @@ void gemm_direct(int64_t m, int64_t n, int64_t k, const PackStrided<T, Tile<T>::
 }
 
 // y[j0..j1) = sum over p of x[p*x_step] * b[p*b_row + j]: several rows of B at a time, along them.
-template <class T>
-void gemv_columns(int64_t j0, int64_t j1, int64_t k, const T* x, int64_t x_step, const T* b,
+template <class T, class Src>
+void gemv_columns(int64_t j0, int64_t j1, int64_t k, const Src* x, int64_t x_step, const Src* b,
                   int64_t b_row, T* y) {
   using Vec = GemmVec<T>;
   constexpr int VL = Tile<T>::VL, NV = 4, R = kVectorBytes >= 64 ? 8 : 4;
@@ -89,8 +89,8 @@ void gemv_columns(int64_t j0, int64_t j1, int64_t k, const T* x, int64_t x_step,
   for (; p + R <= k; p += R) {
     Vec xv[R];
 #pragma GCC unroll 8
-    for (int r = 0; r < R; r++) xv[r] = x[(p + r) * x_step] - Vec{};
-    const T* rows = b + p * b_row;
+    for (int r = 0; r < R; r++) xv[r] = widen(x[(p + r) * x_step]) - Vec{};
+    const Src* rows = b + p * b_row;
     int64_t j = j0;
     for (; j + NV * VL <= j1; j += NV * VL) {
       Vec sum[NV];
@@ -100,7 +100,7 @@ void gemv_columns(int64_t j0, int64_t j1, int64_t k, const T* x, int64_t x_step,
       for (int r = 0; r < R; r++) {
 #pragma GCC unroll 4
         for (int v = 0; v < NV; v++)
-          sum[v] += xv[r] * load_unaligned<Vec>(rows + r * b_row + j + v * VL);
+          sum[v] += xv[r] * load_wide<Vec>(rows + r * b_row + j + v * VL);
       }
 #pragma GCC unroll 4
       for (int v = 0; v < NV; v++) store_unaligned(y + j + v * VL, sum[v]);
@@ -109,16 +109,17 @@ void gemv_columns(int64_t j0, int64_t j1, int64_t k, const T* x, int64_t x_step,
       const int lanes = int(min64(VL, j1 - j));
       Vec sum = load_lanes<T>(y + j, lanes);
 #pragma GCC unroll 8
-      for (int r = 0; r < R; r++) sum += xv[r] * load_lanes<T>(rows + r * b_row + j, lanes);
+      for (int r = 0; r < R; r++) sum += xv[r] * load_wide_lanes<T>(rows + r * b_row + j, lanes);
       store_lanes<T>(y + j, sum, lanes);
     }
   }
   for (; p < k; p++) {
-    const Vec xv = x[p * x_step] - Vec{};
+    const Vec xv = widen(x[p * x_step]) - Vec{};
     for (int64_t j = j0; j < j1; j += VL) {
       const int lanes = int(min64(VL, j1 - j));
       store_lanes<T>(
-          y + j, load_lanes<T>(y + j, lanes) + xv * load_lanes<T>(b + p * b_row + j, lanes), lanes);
+          y + j, load_lanes<T>(y + j, lanes) + xv * load_wide_lanes<T>(b + p * b_row + j, lanes),
+          lanes);
     }
   }
 }
@@ -126,8 +127,8 @@ void gemv_columns(int64_t j0, int64_t j1, int64_t k, const T* x, int64_t x_step,
 // One row of A, rows of B contiguous. Tasks are whole rows of B (up to a strip whose part of y
 // stays in L1), so that memory is read in long runs: each sums some of the rows, and the sums are
 // added in order.
-template <class T, class Store>
-void gemv(int64_t n, int64_t k, const T* x, int64_t x_step, const T* b, int64_t b_row,
+template <class T, class Src, class Store>
+void gemv(int64_t n, int64_t k, const Src* x, int64_t x_step, const Src* b, int64_t b_row,
           const Store& store, bool serial) {
   constexpr int64_t NR = Tile<T>::NR;
   constexpr int64_t kElements = 131072;  // of B, the least for a task

@@ -43,11 +43,12 @@ MT_INLINE BlockVec<T> lane_sums(const GemmVec<T>* v) {
 }
 
 // tile[i*NR + j] = sum over p of a[i*a_row + p] * b[j*b_col + p].
-template <class T>
-using DotKernel = void(int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_col, T* tile);
+template <class T, class Src>
+using DotKernel = void(int64_t k, const Src* a, int64_t a_row, const Src* b, int64_t b_col,
+                       T* tile);
 
-template <class T, int R, int C>
-void dot_kernel(int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_col, T* tile) {
+template <class T, class Src, int R, int C>
+void dot_kernel(int64_t k, const Src* a, int64_t a_row, const Src* b, int64_t b_col, T* tile) {
   using Vec = GemmVec<T>;
   constexpr int VL = Tile<T>::VL, S = kSide<T>;
   // Enough independent sums to hide the latency of a multiply-add.
@@ -60,10 +61,10 @@ void dot_kernel(int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_col,
     for (int u = 0; u < U; u++) {
       Vec bv[C];
 #pragma GCC unroll 4
-      for (int j = 0; j < C; j++) bv[j] = load_unaligned<Vec>(b + j * b_col + p + u * VL);
+      for (int j = 0; j < C; j++) bv[j] = load_wide<Vec>(b + j * b_col + p + u * VL);
 #pragma GCC unroll 4
       for (int i = 0; i < R; i++) {
-        Vec av = load_unaligned<Vec>(a + i * a_row + p + u * VL);
+        Vec av = load_wide<Vec>(a + i * a_row + p + u * VL);
 #pragma GCC unroll 4
         for (int j = 0; j < C; j++) acc[u][i * C + j] += av * bv[j];
       }
@@ -73,10 +74,10 @@ void dot_kernel(int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_col,
     const int lanes = int(min64(VL, k - p));
     Vec bv[C];
 #pragma GCC unroll 4
-    for (int j = 0; j < C; j++) bv[j] = load_lanes<T>(b + j * b_col + p, lanes);
+    for (int j = 0; j < C; j++) bv[j] = load_wide_lanes<T>(b + j * b_col + p, lanes);
 #pragma GCC unroll 4
     for (int i = 0; i < R; i++) {
-      Vec av = load_lanes<T>(a + i * a_row + p, lanes);
+      Vec av = load_wide_lanes<T>(a + i * a_row + p, lanes);
 #pragma GCC unroll 4
       for (int j = 0; j < C; j++) acc[0][i * C + j] += av * bv[j];
     }
@@ -99,28 +100,28 @@ void dot_kernel(int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_col,
   }
 }
 
-template <class T, int R, int C>
-MT_INLINE DotKernel<T>* pick_dot_kernel(int rows, int cols) {
+template <class T, class Src, int R, int C>
+MT_INLINE DotKernel<T, Src>* pick_dot_kernel(int rows, int cols) {
   if constexpr (C > 1) {
-    if (cols < C) return pick_dot_kernel<T, R, C - 1>(rows, cols);
+    if (cols < C) return pick_dot_kernel<T, Src, R, C - 1>(rows, cols);
   }
   if constexpr (R > 1) {
-    if (rows < R) return pick_dot_kernel<T, R - 1, C>(rows, cols);
+    if (rows < R) return pick_dot_kernel<T, Src, R - 1, C>(rows, cols);
   }
-  return &dot_kernel<T, R, C>;
+  return &dot_kernel<T, Src, R, C>;
 }
 
 // A's rows and B's columns are contiguous along k. Tasks are strips of the longer side; within a
 // strip the other operand is passed over once.
-template <class T, class Store>
-void gemm_dot(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_col,
-              const Store& store, bool serial) {
+template <class T, class Src, class Store>
+void gemm_dot(int64_t m, int64_t n, int64_t k, const Src* a, int64_t a_row, const Src* b,
+              int64_t b_col, const Store& store, bool serial) {
   constexpr int R = DotTile<T>::R, C = DotTile<T>::C;
   static_assert(R <= Tile<T>::MR && C <= Tile<T>::NR);
   auto tile_at = [&](int64_t i, int64_t j) {
     int rows = int(min64(R, m - i)), cols = int(min64(C, n - j));
     alignas(64) T tile[R * Tile<T>::NR];
-    pick_dot_kernel<T, R, C>(rows, cols)(k, a + i * a_row, a_row, b + j * b_col, b_col, tile);
+    pick_dot_kernel<T, Src, R, C>(rows, cols)(k, a + i * a_row, a_row, b + j * b_col, b_col, tile);
     store.merge(i, j, rows, cols, tile, true, true);
   };
   const int64_t strip = max64(1, 65536 / max64(1, k * min64(m, n)));

@@ -2,8 +2,10 @@
 // from and where C goes: a convolution packs image patches, a matrix packs strided memory.
 //
 //   gemm_blocked<T>(m, n, k, pack_a, pack_b, store, serial)
+//   gemm_blocked<T, Kernels>(...)     Kernels::get(rows, vectors) gives the register tile's kernel
 //
-// T (float or double) is the type of the panels and of the accumulation. The functors:
+// T (float or double) is the type of the panels and of the accumulation; with Kernels of its own
+// (gemm_group.h), a T of the panels is a group of narrow elements. The functors:
 //   pack_a(k0, kc, i0, rows, dst)   dst[p*MR + r] = A(i0 + r, k0 + p)   r < rows <= MR, p < kc
 //   pack_b(k0, kc, j0, cols, dst)   dst[p*NR + c] = B(k0 + p, j0 + c)   c < cols <= NR, p < kc
 //     with MR = Tile<T>::MR, NR = Tile<T>::NR. Lanes beyond rows or cols may hold anything;
@@ -66,6 +68,13 @@ struct ColumnPanels {
   bool balanced;
 };
 
+template <class T>
+struct PackedKernels {
+  static MicroKernel<T>* get(int rows, int vectors) {
+    return micro_kernel_for<T, true>(rows, vectors);
+  }
+};
+
 template <class F>
 MT_INLINE void for_tasks(bool serial, int64_t n, int64_t grain, F&& f) {
   if (serial) {
@@ -77,7 +86,7 @@ MT_INLINE void for_tasks(bool serial, int64_t n, int64_t grain, F&& f) {
 
 // The tiles of rows [i0, i1) (packed at `a`, panels of kc*MR) by the panels [p0, p1) of B (packed
 // at `b`, panels of kc*NR). Column 0 of the panels is column j_base of C.
-template <class T, class Store>
+template <class T, class Kernels, class Store>
 void gemm_block(const ColumnPanels<T>& panels, int64_t i0, int64_t i1, int64_t p0, int64_t p1,
                 int64_t j_base, int64_t kc, const T* a, const T* b, const Store& store, bool first,
                 bool last) {
@@ -86,11 +95,11 @@ void gemm_block(const ColumnPanels<T>& panels, int64_t i0, int64_t i1, int64_t p
     int64_t j = panels.begin(p);
     int cols = int(panels.end(p) - j);
     int vectors = (cols + VL - 1) / VL, lanes = cols - (vectors - 1) * VL;
-    auto* full = micro_kernel_for<T, true>(MR, vectors);
+    auto* full = Kernels::get(MR, vectors);
     const T* panel = b + (p - p0) * kc * NR;
     for (int64_t i = i0; i < i1; i += MR) {
       int rows = int(min64(MR, i1 - i));
-      auto* kernel = rows == MR ? full : micro_kernel_for<T, true>(rows, vectors);
+      auto* kernel = rows == MR ? full : Kernels::get(rows, vectors);
       T* c;
       int64_t c_row;
       bool add;
@@ -131,7 +140,7 @@ struct DepthPlan {
 };
 
 // Many rows: B is packed whole, A by the task.
-template <class T, class PackA, class PackB, class Store>
+template <class T, class Kernels, class PackA, class PackB, class Store>
 void gemm_by_rows(int64_t m, int64_t n, int64_t k, const PackA& pack_a, const PackB& pack_b,
                   const Store& store, int threads) {
   constexpr int64_t MR = Tile<T>::MR, NR = Tile<T>::NR;
@@ -170,9 +179,9 @@ void gemm_by_rows(int64_t m, int64_t n, int64_t k, const PackA& pack_a, const Pa
           for (int64_t k0 = s0; k0 == s0 || k0 < s1; k0 += depth.kc) {
             int64_t kc = min64(depth.kc, s1 - k0);
             pack_rows<T>(pack_a, k0, kc, i0, i1, own.data);
-            gemm_block<T>(panels, i0, i1, p0, p1, jc, kc, own.data,
-                          space.data + (k0 - s0) * width + p0 * kc * NR, store, k0 == 0,
-                          k0 + kc >= k);
+            gemm_block<T, Kernels>(panels, i0, i1, p0, p1, jc, kc, own.data,
+                                   space.data + (k0 - s0) * width + p0 * kc * NR, store, k0 == 0,
+                                   k0 + kc >= k);
             if (kc == 0) break;
           }
         }
@@ -182,7 +191,7 @@ void gemm_by_rows(int64_t m, int64_t n, int64_t k, const PackA& pack_a, const Pa
 }
 
 // Many columns: A is packed whole, B by the task, a panel at a time.
-template <class T, class PackA, class PackB, class Store>
+template <class T, class Kernels, class PackA, class PackB, class Store>
 void gemm_by_columns(int64_t m, int64_t n, int64_t k, const PackA& pack_a, const PackB& pack_b,
                      const Store& store, int threads) {
   constexpr int64_t MR = Tile<T>::MR, NR = Tile<T>::NR;
@@ -221,9 +230,9 @@ void gemm_by_columns(int64_t m, int64_t n, int64_t k, const PackA& pack_a, const
             for (int64_t k0 = s0; k0 == s0 || k0 < s1; k0 += depth.kc) {
               int64_t kc = min64(depth.kc, s1 - k0);
               pack_b(k0, kc, j, int(panels.end(p) - j), own.data);
-              gemm_block<T>(panels, ic + i0, ic + i1, p, p + 1, 0, kc,
-                            space.data + (k0 - s0) * height + i0 * kc, own.data, store, k0 == 0,
-                            k0 + kc >= k);
+              gemm_block<T, Kernels>(panels, ic + i0, ic + i1, p, p + 1, 0, kc,
+                                     space.data + (k0 - s0) * height + i0 * kc, own.data, store,
+                                     k0 == 0, k0 + kc >= k);
               if (kc == 0) break;
             }
           }
@@ -234,15 +243,15 @@ void gemm_by_columns(int64_t m, int64_t n, int64_t k, const PackA& pack_a, const
 }
 
 // serial: called from inside of a parallel region, or too small for threads.
-template <class T, class PackA, class PackB, class Store>
+template <class T, class Kernels = PackedKernels<T>, class PackA, class PackB, class Store>
 void gemm_blocked(int64_t m, int64_t n, int64_t k, const PackA& pack_a, const PackB& pack_b,
                   const Store& store, bool serial) {
   if (m <= 0 || n <= 0) return;
   const int threads = serial ? 1 : num_threads();
   if (m >= n) {
-    gemm_by_rows<T>(m, n, k, pack_a, pack_b, store, threads);
+    gemm_by_rows<T, Kernels>(m, n, k, pack_a, pack_b, store, threads);
   } else {
-    gemm_by_columns<T>(m, n, k, pack_a, pack_b, store, threads);
+    gemm_by_columns<T, Kernels>(m, n, k, pack_a, pack_b, store, threads);
   }
 }
 

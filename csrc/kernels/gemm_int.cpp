@@ -57,9 +57,37 @@ void int_batched(const GemmArgs& args) {
   });
 }
 
+// int8: sums in int32 by the dot product instructions, then their low bits.
+void int8_product(const GemmArgs& args) {
+  Workspace<int32_t> sums(args.m * args.n);
+  GemmArgs one = args;
+  one.batch = 1;
+  one.c = sums.data;
+  one.c_row = args.n;
+  for (int64_t i = 0; i < args.batch; i++) {
+    one.a = static_cast<const int8_t*>(args.a) + i * args.a_batch;
+    one.b = static_cast<const int8_t*>(args.b) + i * args.b_batch;
+    gemm_int8(one);
+    int8_t* c = static_cast<int8_t*>(args.c) + i * args.c_batch;
+    parallel_for(args.m, max64(1, kGrain / args.n), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r++)
+        for (int64_t j = 0; j < args.n; j++)
+          c[r * args.c_row + j] = int8_t(sums.data[r * args.n + j]);
+    });
+  }
+}
+
+// The rounding to int8 is all that follows the sums, and they repay packing.
+bool is_plain_int8(const GemmArgs& args) {
+  return args.dtype == DType::Int8 && args.alpha == 1 && args.beta == 0 && !args.bias &&
+         args.activation == Activation::none && args.m >= 4 && args.n >= 8 &&
+         args.m * args.n * args.k >= 32 * 32 * 32;
+}
+
 }  // namespace
 
 void gemm_int(const GemmArgs& args) {
+  if (is_plain_int8(args)) return int8_product(args);
   switch (args.dtype) {
     case DType::UInt8:
       return int_batched<uint8_t, uint32_t>(args);

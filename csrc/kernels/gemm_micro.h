@@ -111,6 +111,19 @@ constexpr bool kMaskedLoads = true;  // ragged vectors need no copy
 constexpr bool kMaskedLoads = false;
 #endif
 
+// C comes from memory while the sums are made: one late row would stall the whole tile.
+template <class T, int MR, int NV>
+MT_INLINE void prefetch_tile(const T* c, int64_t c_row) {
+  constexpr int kBytes = NV * kVectorBytes;
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; i++) {
+    const char* row = reinterpret_cast<const char*>(c + i * c_row);
+#pragma GCC unroll 4
+    for (int at = 0; at < kBytes; at += 64) __builtin_prefetch(row + at, 1);
+    __builtin_prefetch(row + kBytes - 1, 1);
+  }
+}
+
 // C[MRx(NV*VL)] = (add ? C : 0) + A @ B over kc steps. A's element (i, p) is a[i*a_row + p*a_col],
 // B's row p starts at b + p*b_row. Only `last` lanes of each row's last vector are stored.
 // kPacked: the strides of the packed panels are known to the compiler, and their rows are padded;
@@ -129,16 +142,7 @@ void micro_kernel(int64_t kc, const T* a, int64_t a_row, int64_t a_col, const T*
     a_col = Tile<T>::MR;
     b_row = Tile<T>::NR;
   }
-  if (kPacked) {
-    // C comes from memory while the sums are made: one late row would stall the whole tile.
-#pragma GCC unroll 8
-    for (int i = 0; i < MR; i++) {
-#pragma GCC unroll 4
-      for (int v = 0; v < NV * VL * int(sizeof(T)); v += 64)
-        __builtin_prefetch(reinterpret_cast<const char*>(c + i * c_row) + v, 1);
-      __builtin_prefetch(reinterpret_cast<const char*>(c + i * c_row) + NV * VL * sizeof(T) - 1, 1);
-    }
-  }
+  if (kPacked) prefetch_tile<T, MR, NV>(c, c_row);
   Vec acc[MR][NV] = {};
   for (int64_t p = 0; p < kc; p++) {
     Vec bv[NV];

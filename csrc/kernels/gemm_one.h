@@ -3,6 +3,7 @@
 #pragma once
 #include "kernels/gemm_direct.h"
 #include "kernels/gemm_dot.h"
+#include "kernels/gemm_group.h"
 
 namespace mt::cpu::MT_ISA {
 
@@ -27,13 +28,13 @@ void gemm_whole(const GemmArgs& given, bool serial) {
   StoreMatrix<T, Out> store(args);
   PackStrided<T, MR, Src> a{static_cast<const Src*>(args.a), args.a_row, args.a_col};
   PackStrided<T, NR, Src> b{static_cast<const Src*>(args.b), args.b_col, args.b_row};
-  if constexpr (sizeof(T) == sizeof(Src)) {
-    if (m == 1 && b.across == 1) {
-      return gemv<T>(n, k, a.data, a.along, b.data, b.along, store, serial);
-    }
-    if (a.along == 1 && b.along == 1 && min64(m, n) <= 8 && min64(m, n) * 16 <= k) {
-      return gemm_dot<T>(m, n, k, a.data, a.across, b.data, b.across, store, serial);
-    }
+  if (m == 1 && b.across == 1) {
+    return gemv<T>(n, k, a.data, a.along, b.data, b.along, store, serial);
+  }
+  // Packed, 16-bit floats are widened once for all rows, or not at all.
+  constexpr int64_t kFew = sizeof(T) == sizeof(Src) ? 8 : 2;
+  if (a.along == 1 && b.along == 1 && min64(m, n) <= kFew && min64(m, n) * 16 <= k) {
+    return gemm_dot<T>(m, n, k, a.data, a.across, b.data, b.across, store, serial);
   }
   Workspace<T> partial(store.needs_partial(k, kShallow) ? m * n : 0);
   store.partial = partial.data;
@@ -45,6 +46,19 @@ void gemm_whole(const GemmArgs& given, bool serial) {
       return gemm_direct<T>(m, n, k, a, b, store, serial);
     }
   }
+#if defined(__AVX512F__)
+  if constexpr (dtype_of<Src>::value == DType::BFloat16) {
+    if (dot_instructions().avx512_bf16) {
+      using Bits = Bf16Pairs::Src;
+      const PackGroups<Bf16Pairs, MR> pairs_a{static_cast<const Bits*>(args.a), a.across, a.along,
+                                              k};
+      const PackGroups<Bf16Pairs, NR> pairs_b{static_cast<const Bits*>(args.b), b.across, b.along,
+                                              k};
+      return gemm_blocked<T, GroupKernels<Bf16Pairs>>(m, n, ceil_div(k, 2), pairs_a, pairs_b, store,
+                                                      serial);
+    }
+  }
+#endif
   gemm_blocked<T>(m, n, k, a, b, store, serial);
 }
 

@@ -103,14 +103,41 @@ struct Transpose<double> {
 template <class T>
 using BlockVec = typename VectorOf<T, kBlockBytes>::type;
 
-template <class T, class Src>
-MT_INLINE BlockVec<T> load_block_row(const Src* p) {
+// A vector V of float or double from as many elements of Src.
+template <class V, class Src>
+MT_INLINE V load_wide(const Src* p) {
+  using T = __typeof__(V{}[0] + 0);
+  constexpr int kCount = int(sizeof(V) / sizeof(T));
   if constexpr (sizeof(Src) == sizeof(T)) {
-    return load_unaligned<BlockVec<T>>(p);
+    return load_unaligned<V>(p);
+  } else if constexpr (dtype_of<Src>::value == DType::BFloat16) {
+    using Narrow = typename VectorOf<uint16_t, int(sizeof(V)) / 2>::type;
+    using Wide = typename VectorOf<uint32_t, int(sizeof(V))>::type;
+    return (V)(__builtin_convertvector(load_unaligned<Narrow>(p), Wide) << 16);
+#if defined(__AVX512F__)
+  } else if constexpr (kCount == 16) {
+    return (V)_mm512_maskz_cvtph_ps(0xffff,
+                                    _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+#endif
+#if defined(__F16C__)
+  } else if constexpr (kCount == 8) {
+    return (V)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+#endif
   } else {
-    T wide[kSide<T>];
-    for (int i = 0; i < kSide<T>; i++) wide[i] = widen(p[i]);
-    return load_unaligned<BlockVec<T>>(wide);
+    T wide[kCount];
+    for (int i = 0; i < kCount; i++) wide[i] = widen(p[i]);
+    return load_unaligned<V>(wide);
+  }
+}
+// The first `count` lanes; the others are zero.
+template <class T, class Src>
+MT_INLINE GemmVec<T> load_wide_lanes(const Src* p, int count) {
+  if constexpr (sizeof(Src) == sizeof(T)) {
+    return load_lanes<T>(p, count);
+  } else {
+    Src lanes[Tile<T>::VL] = {};
+    for (int i = 0; i < count; i++) lanes[i] = p[i];
+    return load_wide<GemmVec<T>>(lanes);
   }
 }
 
@@ -128,7 +155,7 @@ void pack_transposed(const Src* src, int64_t stride, int count, int64_t kc, T* d
     for (; p + S <= kc; p += S) {
       BlockVec<T> r[S];
 #pragma GCC unroll 8
-      for (int i = 0; i < S; i++) r[i] = load_block_row<T>(row[i] + p);
+      for (int i = 0; i < S; i++) r[i] = load_wide<BlockVec<T>>(row[i] + p);
       Transpose<T>::run(r);
       if (i0 + S <= W || (W < S && p + S < kc)) {
 #pragma GCC unroll 8
@@ -150,6 +177,10 @@ void pack_contiguous(const Src* src, int64_t stride, int count, int64_t kc, T* d
     for (int64_t p = 0; p < kc; p++) {
       if constexpr (sizeof(Src) == sizeof(T)) {
         __builtin_memcpy(dst + p * W, src + p * stride, W * sizeof(T));
+      } else if constexpr (W % kSide<T> == 0) {
+#pragma GCC unroll 8
+        for (int i = 0; i < W; i += kSide<T>)
+          store_unaligned(dst + p * W + i, load_wide<BlockVec<T>>(src + p * stride + i));
       } else {
         for (int i = 0; i < W; i++) dst[p * W + i] = widen(src[p * stride + i]);
       }

@@ -91,6 +91,15 @@ struct StoreMatrix {
   }
 
   void merge(int64_t i0, int64_t j0, int rows, int cols, const T* tile, bool first, bool) const {
+    if (cols == Tile<T>::NR && first && alpha == T(1) && beta == T(0) && !bias &&
+        activation == Activation::none) {
+      for (int r = 0; r < rows; r++) {
+        Out* to = c + (i0 + r) * c_row + j0;
+#pragma GCC ivdep
+        for (int q = 0; q < Tile<T>::NR; q++) to[q] = narrow<Out>(tile[r * Tile<T>::NR + q]);
+      }
+      return;
+    }
     for (int r = 0; r < rows; r++) {
       const T* sum = tile + r * Tile<T>::NR;
       Out* to = c + (i0 + r) * c_row + j0;

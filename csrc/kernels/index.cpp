@@ -151,6 +151,10 @@ MT_INLINE void write_part(const IndexLoop& p, const ElementIter& it, const Mine&
         const T* from = reinterpret_cast<const T*>(v);
 #pragma GCC ivdep
         for (int64_t i = 0; i < n; i++) to[i] = f(to[i], from[i]);
+      } else if (s[0] == 0 && s[1] == sizeof(T)) {
+        T* to = reinterpret_cast<T*>(x);
+        const T value = *reinterpret_cast<const T*>(v);
+        for (int64_t i = 0; i < n; i++) to[i] = f(to[i], value);
       } else {
         for (int64_t i = 0; i < n; i++) {
           T* to = reinterpret_cast<T*>(x + i * s[1]);
@@ -160,10 +164,20 @@ MT_INLINE void write_part(const IndexLoop& p, const ElementIter& it, const Mine&
     } else if (s[0] == sizeof(T) && s[1] == 0 && s[2] == 8) {
       const int64_t* ks = reinterpret_cast<const int64_t*>(index);
       const T* from = reinterpret_cast<const T*>(v);
+      const int64_t size = p.size, step = p.step;
+      if (step == sizeof(T)) {
+        T* to = reinterpret_cast<T*>(x);
+#pragma GCC unroll 8
+        for (int64_t i = 0; i < n; i++) {
+          const int64_t k = wrap(ks[i], size);
+          if (mine(k)) to[k] = f(to[k], from[i]);
+        }
+        return;
+      }
       for (int64_t i = 0; i < n; i++) {
-        int64_t k = wrap(ks[i], p.size);
+        int64_t k = wrap(ks[i], size);
         if (!mine(k)) continue;
-        T* to = reinterpret_cast<T*>(x + k * p.step);
+        T* to = reinterpret_cast<T*>(x + k * step);
         *to = f(*to, from[i]);
       }
     } else {

@@ -116,6 +116,43 @@ void smallest(const double* keys, int64_t n, int64_t* out, int64_t k) {
   }
 }
 
+// n coins whose chances are `p_step` (0 or 1) apart.
+template <class T>
+MT_INLINE void toss(T* y, const uint32_t* words, const float* p, int64_t p_step, int64_t n) {
+  auto coin = [&](int64_t k, float chance) {
+    y[k] = store_as<T>(compute_t<T>(uniform_float(words[k]) < chance ? 1 : 0));
+  };
+  if (n == kGroup && p_step == 0) {
+    const float chance = p[0];
+#pragma GCC ivdep
+    for (int64_t k = 0; k < kGroup; k++) coin(k, chance);
+  } else if (n == kGroup) {
+#pragma GCC ivdep
+    for (int64_t k = 0; k < kGroup; k++) coin(k, p[k]);
+  } else {
+    for (int64_t k = 0; k < n; k++) coin(k, p[k * p_step]);
+  }
+}
+
+// The arrival times -log(u) / weight of the elements [at, at + kLanes) of a row.
+MT_INLINE void arrivals(const double* p, double* times, int64_t n, int64_t at, uint64_t seed,
+                        uint64_t first) {
+  Words w;
+  philox16(seed, first + uint64_t(at), w);
+  double t[kLanes], weight[kLanes];
+  const int64_t m = n - at < kLanes ? n - at : kLanes;
+  for (int64_t k = 0; k < m; k++) weight[k] = p[at + k];
+  for (int64_t k = m; k < kLanes; k++) weight[k] = 0;
+#pragma GCC unroll 1
+  for (int64_t k = 0; k < kLanes; k++) {
+    const uint64_t bits = (uint64_t(w.v[0][k]) << 32 | w.v[1][k]) >> 12;
+    const double u = (double(int64_t(bits)) + 0.5) * 0x1p-52;
+    const double time = -fn::log(u) / weight[k];
+    t[k] = weight[k] > 0 ? time : __builtin_inf();
+  }
+  for (int64_t k = 0; k < m; k++) times[at + k] = t[k];
+}
+
 }  // namespace
 
 void random_integers(DType dtype, void* y, int64_t n, uint64_t seed, uint64_t offset, int64_t low,
@@ -133,9 +170,7 @@ void random_bernoulli(DType dtype, void* y, const float* p, int64_t p_step, int6
         philox16(seed, offset + uint64_t(g) * kLanes, w);
         const uint32_t* words = &w.v[0][0];
         int64_t from = g * kGroup, m = n - from < kGroup ? n - from : kGroup;
-        for (int64_t k = 0; k < m; k++)
-          to[from + k] = store_as<scalar_t>(
-              compute_t<scalar_t>(uniform_float(words[k]) < p[(from + k) * p_step] ? 1 : 0));
+        toss(to + from, words, p + from * p_step, p_step, m);
       }
     });
   })
@@ -171,29 +206,34 @@ void random_permutation(int64_t* y, int64_t n, uint64_t seed, uint64_t offset) {
 // arrivals -log(u) / weight are distributed as k draws.
 void random_multinomial(const double* weights, int64_t* y, int64_t rows, int64_t n, int64_t draws,
                         bool replacement, double* work, uint64_t seed, uint64_t offset) {
-  for (int64_t r = 0; r < rows; r++) {
+  auto run = [=](int64_t r) {
     const double* p = weights + r * n;
+    double* w = work + r * n;
+    int64_t* to = y + r * draws;
     if (replacement) {
       double total = 0;
-      for (int64_t i = 0; i < n; i++) work[i] = total += p[i];
+      for (int64_t i = 0; i < n; i++) w[i] = total += p[i];
       for (int64_t d = 0; d < draws; d++) {
-        double target = Stream{seed, offset + uint64_t(r * draws + d)}.next() * total;
-        int64_t lo = 0, hi = n - 1;
-        while (lo < hi) {
-          int64_t mid = (lo + hi) / 2;
-          if (work[mid] > target) hi = mid;
-          else lo = mid + 1;
+        const double target = Stream{seed, offset + uint64_t(r * draws + d)}.next() * total;
+        int64_t low = 0;
+        for (int64_t left = n - 1; left > 0;) {  // without branches, which random numbers mislead
+          const int64_t half = left - left / 2;
+          low = w[low + half - 1] <= target ? low + half : low;
+          left -= half;
         }
-        y[r * draws + d] = lo;
+        to[d] = low;
       }
-    } else {
-      for (int64_t i = 0; i < n; i++) {
-        double u = Stream{seed, offset + uint64_t(r * n + i)}.next();
-        work[i] = p[i] > 0 ? -__builtin_log(u) / p[i] : __builtin_inf();
-      }
-      smallest(work, n, y + r * draws, draws);
+      return;
     }
-  }
+    const uint64_t first = offset + uint64_t(r * n);
+    parallel_for(ceil_div(n, kLanes), kGrain / 8 / kLanes, [&](int64_t begin, int64_t end) {
+      for (int64_t g = begin; g < end; g++) arrivals(p, w, n, g * kLanes, seed, first);
+    });
+    smallest(w, n, to, draws);
+  };
+  parallel_for(rows, ceil_div(kGrain / 8, n), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; r++) run(r);
+  });
 }
 
 }  // namespace mt::cpu::MT_ISA

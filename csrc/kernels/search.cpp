@@ -7,19 +7,31 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
-template <class S>
-MT_INLINE int64_t place_of(const S* row, const int64_t* order, int64_t n, S value, bool right) {
-  const auto v = load<S>(value);
-  int64_t low = 0, high = n;
-  while (low < high) {
-    const int64_t middle = low + (high - low) / 2;
-    const auto b = load<S>(row[order ? order[middle] : middle]);
-    // Written so that NaN, as a value, belongs behind everything.
-    const bool after = right ? !(b > v) : !(b >= v);
-    low = after ? middle + 1 : low;
-    high = after ? high : middle;
+constexpr int64_t kBatch = 16;
+
+// The places of kBatch values in a row, step by step together, so that their loads overlap and, in
+// vectors, are gathered.
+template <bool right, bool ordered, class I, class S>
+MT_INLINE void places(const S* row, const int64_t* order, int64_t n, const S* values, int64_t* y,
+                      int64_t m) {
+  using T = compute_t<S>;
+  T v[kBatch];
+  I low[kBatch];
+  for (int64_t k = 0; k < kBatch; k++) v[k] = load<S>(values[k < m ? k : 0]);
+  for (int64_t k = 0; k < kBatch; k++) low[k] = 0;
+  // Written so that NaN, as a value, belongs behind everything.
+  auto after = [](T b, T value) { return right ? !(b > value) : !(b >= value); };
+  for (int64_t left = n; left > 0;) {
+    const I half = I(left - left / 2);
+#pragma GCC unroll 1
+    for (int64_t k = 0; k < kBatch; k++) {
+      const I at = low[k] + half - 1;
+      const T b = load<S>(row[ordered ? order[at] : at]);
+      low[k] = after(b, v[k]) ? low[k] + half : low[k];
+    }
+    left -= half;
   }
-  return low;
+  for (int64_t k = 0; k < m; k++) y[k] = low[k];
 }
 
 }  // namespace
@@ -28,11 +40,24 @@ void searchsorted(DType dtype, const void* boundaries, const int64_t* order, con
                   int64_t* y, int64_t rows, int64_t n, int64_t m, bool shared, bool right) {
   auto run = [&](auto kind) {
     using S = decltype(kind);
-    parallel_for(rows * m, kGrain / 16, [&](int64_t begin, int64_t end) {
+    const int64_t batches = ceil_div(m, kBatch);
+    parallel_for(rows * batches, kGrain / 16 / kBatch, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
-        const int64_t row = shared ? 0 : i / m * n;
-        y[i] = place_of(static_cast<const S*>(boundaries) + row, order ? order + row : nullptr, n,
-                        static_cast<const S*>(x)[i], right);
+        const int64_t r = i / batches, at = i % batches * kBatch;
+        const int64_t row = shared ? 0 : r * n, count = m - at < kBatch ? m - at : kBatch;
+        const S* b = static_cast<const S*>(boundaries) + row;
+        const S* v = static_cast<const S*>(x) + r * m + at;
+        const int64_t* o = order ? order + row : nullptr;
+        int64_t* to = y + r * m + at;
+        // Places as wide as the values make the loop one of whole vectors.
+        if (o && right) places<true, true, int64_t>(b, o, n, v, to, count);
+        else if (o) places<false, true, int64_t>(b, o, n, v, to, count);
+        else if (sizeof(S) <= 4 && n < 0x7fffffff && right)
+          places<true, false, int32_t>(b, o, n, v, to, count);
+        else if (sizeof(S) <= 4 && n < 0x7fffffff)
+          places<false, false, int32_t>(b, o, n, v, to, count);
+        else if (right) places<true, false, int64_t>(b, o, n, v, to, count);
+        else places<false, false, int64_t>(b, o, n, v, to, count);
       }
     });
   };
@@ -40,12 +65,22 @@ void searchsorted(DType dtype, const void* boundaries, const int64_t* order, con
   MT_SWITCH_FLOAT_HALF(dtype, return run(scalar_t{}))
 }
 
-void bincount(const int64_t* x, const double* weights, void* counts, int64_t n) {
+void bincount(const int64_t* x, const double* weights, void* counts, int64_t n, int64_t bins) {
   if (weights) {
     double* sums = static_cast<double*>(counts);
     for (int64_t i = 0; i < n; i++) sums[x[i]] += weights[i];
   } else {
     int64_t* numbers = static_cast<int64_t*>(counts);
+    // Four tables, so that equal neighbours do not wait for each other.
+    constexpr int64_t kTable = 1024, kBlock = int64_t(1) << 30;
+    for (int64_t begin = 0; bins <= kTable && n >= kTable; begin += kBlock) {
+      uint32_t table[4][kTable] = {};
+      const int64_t left = n - begin, m = left < kBlock ? left : kBlock;
+      for (int64_t i = 0; i < m; i++) table[i & 3][x[begin + i]]++;
+      for (int64_t b = 0; b < bins; b++)
+        numbers[b] += int64_t(table[0][b]) + table[1][b] + table[2][b] + table[3][b];
+      if (left <= kBlock) return;
+    }
     for (int64_t i = 0; i < n; i++) numbers[x[i]]++;
   }
 }

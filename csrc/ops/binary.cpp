@@ -211,6 +211,22 @@ void forward_(BinaryOp op, Domain domain, const char* name, const Tensor& z, con
   z.bump_version();
 }
 
+// Writes the result into z where z fits it as it is; false, and nothing done, where it does not.
+bool forward_out(BinaryOp op, Domain domain, const char* name, const Tensor& z, const Operand& a,
+                 const Operand& b) {
+  DType dtype = compute_type(op, domain, a, b, name);
+  if (z.dtype() != dtype) return false;
+  Pair p(a, b, dtype, name);
+  if (p.device != z.device() || p.shape != z.sizes()) return false;
+  if ((a.tensor && partly_overlaps(z, *a.tensor)) || (b.tensor && partly_overlaps(z, *b.tensor)))
+    return false;
+  check_no_overlap(z, name);
+  MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z),
+                  Number{});
+  z.bump_version();
+  return true;
+}
+
 Tensor compare(CompareOp op, const char* name, const Operand& a, const Operand& b) {
   DType dtype = result_type(a, b);
   bool logical = op >= CompareOp::logical_and;
@@ -241,6 +257,10 @@ struct Named {
     return forward(op, domain, name, a, b, {});
   }
   static void run_(const Tensor& z, const Operand& b) { forward_(op, domain, name, z, b, {}); }
+  static bool run_out(const Tensor& z, const Operand& a, const Operand& b) {
+    check_tensors(op, a, b, name);
+    return forward_out(op, domain, name, z, a, b);
+  }
 };
 template <CompareOp op>
 struct NamedCompare {
@@ -287,10 +307,11 @@ DType promote_types(DType a, DType b) { return promote(a, b); }
 }  // namespace
 
 MT_BIND(binary) {
-#define MT_DEF_(op, domain)                                  \
-  Named<BinaryOp::op, Domain::domain>::name = #op;           \
-  def_op<&Named<BinaryOp::op, Domain::domain>::run>(m, #op); \
-  def_plain<&Named<BinaryOp::op, Domain::domain>::run_>(m, #op "_");
+#define MT_DEF_(op, domain)                                          \
+  Named<BinaryOp::op, Domain::domain>::name = #op;                   \
+  def_op<&Named<BinaryOp::op, Domain::domain>::run>(m, #op);         \
+  def_plain<&Named<BinaryOp::op, Domain::domain>::run_>(m, #op "_"); \
+  def_plain<&Named<BinaryOp::op, Domain::domain>::run_out>(m, #op "_out");
 #define MT_DEF_NUMERIC_(op, ...) MT_DEF_(op, Numeric)
 #define MT_DEF_FLOAT_(op, ...) MT_DEF_(op, Float)
 #define MT_DEF_BITS_(op, ...) MT_DEF_(op, Bits)

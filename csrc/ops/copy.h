@@ -11,3 +11,5 @@ MT_KERNEL_CPU_ONLY(fill, void(DType dtype, const ElementIter& it, const void* va
 // y[i] = start + i * step; integers from istart and istep.
 MT_KERNEL_CPU_ONLY(arange, void(DType dtype, void* y, int64_t n, double start, double step,
                                 int64_t istart, int64_t istep))
+// n values from start to end, both included; from both ends, so that the last is exactly `end`.
+MT_KERNEL_CPU_ONLY(linspace, void(DType dtype, void* y, int64_t n, double start, double end))

@@ -44,6 +44,13 @@ Tensor arange_op(const Scalar& start, const Scalar& end, const Scalar& step, DTy
   return y;
 }
 
+Tensor linspace_op(double start, double end, int64_t steps, DType dtype, Device device) {
+  MT_CHECK(steps >= 0, "linspace(): number of steps must be non-negative, got ", steps);
+  Tensor y = empty({steps}, dtype, device);
+  if (steps) MT_DISPATCH_CPU(y.device(), steps, linspace, dtype, y.data(), steps, start, end);
+  return y;
+}
+
 void copy_(const Tensor& dst, const Tensor& src) {
   check_no_overlap(dst, "copy_");
   Dims shape = broadcast_shapes(dst.sizes(), src.sizes(), "copy_");
@@ -283,6 +290,7 @@ MT_BIND(create) {
   def_plain<&full>(m, "full");
   def_plain<&fill_>(m, "fill_");
   def_plain<&arange_op>(m, "arange");
+  def_plain<&linspace_op>(m, "linspace");
   def_plain<&copy_>(m, "copy_");
   def_op<&cast>(m, "cast");
   def_op<&clone>(m, "clone");

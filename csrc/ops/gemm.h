@@ -29,3 +29,5 @@ struct GemmArgs {
 }  // namespace mt
 
 MT_KERNEL(gemm, void(const GemmArgs& args))
+// C = A @ B of int8 matrices, C in int32 modulo 2^32; dtype, alpha and what follows are not read.
+MT_KERNEL_CPU_ONLY(gemm_int8, void(const GemmArgs& args))

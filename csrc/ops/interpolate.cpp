@@ -123,6 +123,26 @@ Table table(const Request& r, int d, DType dtype) {
                                  : make_table<float>(r.in[d], r.out[d], r.mode, r.align, scale);
 }
 
+// The table of the gradient: which outputs an input went to.
+Table transposed(const Table& t, int64_t in, int64_t out) {
+  std::vector<int64_t> count(size_t(in), 0);
+  Table u{1, {}, {}};
+  for (size_t i = 0; i < t.at.size(); i++)
+    if (t.w[i] != 0) u.taps = std::max(u.taps, ++count[size_t(t.at[i])]);
+  u.at.assign(size_t(in * u.taps), 0);
+  u.w.assign(size_t(in * u.taps), 0);
+  std::fill(count.begin(), count.end(), 0);
+  for (int64_t q = 0; q < out; q++)
+    for (int64_t k = 0; k < t.taps; k++) {
+      const size_t i = size_t(q * t.taps + k);
+      if (t.w[i] == 0) continue;
+      const int64_t p = t.at[i], place = p * u.taps + count[size_t(p)]++;
+      u.at[size_t(place)] = int32_t(q);
+      u.w[size_t(place)] = t.w[i];
+    }
+  return u;
+}
+
 DType compute_type(DType t) {
   return !is_floating(t) || t == DType::Float64 ? DType::Float64 : DType::Float32;
 }
@@ -136,36 +156,44 @@ bool changes(const Request& r, int d) {
   return scaled && r.mode != Mode::linear && !r.antialias;
 }
 
-// The dims that change, the cheapest order first: shrink early, grow late.
+// The dims that change, the cheapest order first: shrink early, grow late. Of equals the last dim
+// comes last where they shrink, since rows are cheaper to combine than elements to gather.
 std::vector<int> order_of(const Request& r) {
   std::vector<int> dims;
   for (int d = r.out.n - 1; d >= 0; d--)
     if (changes(r, d)) dims.push_back(d);
   std::stable_sort(dims.begin(), dims.end(), [&](int a, int b) {
-    return double(r.out[a]) / double(r.in[a]) < double(r.out[b]) / double(r.in[b]);
+    const double ra = double(r.out[a]) / double(r.in[a]), rb = double(r.out[b]) / double(r.in[b]);
+    return ra != rb ? ra < rb : ra < 1 && a < b;
   });
   return dims;
 }
 
-void run(bool forward, const Tensor& from, const Tensor& to, int d, const Table& t) {
-  const Tensor &small = forward ? from : to, &large = forward ? to : from;
+void run(bool forward, const Tensor& from, const Tensor& to, int d, const Table& given) {
+  const int64_t in = from.size(d), out = to.size(d);
+  const Table t = forward ? given : transposed(given, out, in);
   int64_t outer = 1, inner = 1;
-  for (int i = 0; i < d; i++) outer *= small.size(i);
-  for (int i = d + 1; i < small.dim(); i++) inner *= small.size(i);
-  std::vector<float> narrow(t.w.begin(), t.w.end());
-  const void* w = from.dtype() == DType::Float64 ? static_cast<const void*>(t.w.data())
+  for (int i = 0; i < d; i++) outer *= from.size(i);
+  for (int i = d + 1; i < from.dim(); i++) inner *= from.size(i);
+  // The kernel's tables hold the first taps of all outputs, then the second ones ...
+  std::vector<int32_t> at(t.at.size());
+  std::vector<float> narrow(t.w.size());
+  std::vector<double> wide(t.w.size());
+  for (int64_t q = 0; q < out; q++)
+    for (int64_t k = 0; k < t.taps; k++) {
+      const size_t i = size_t(q * t.taps + k), j = size_t(k * out + q);
+      at[j] = t.at[i];
+      wide[j] = t.w[i];
+      narrow[j] = float(t.w[i]);
+    }
+  const void* w = from.dtype() == DType::Float64 ? static_cast<const void*>(wide.data())
                                                  : static_cast<const void*>(narrow.data());
-  if (forward) {
-    MT_DISPATCH_CPU(from.device(), to.numel(), resample_forward, from.dtype(), from.data(),
-                    to.data(), outer, small.size(d), inner, large.size(d), t.taps, t.at.data(), w);
-  } else {
-    MT_DISPATCH_CPU(from.device(), from.numel(), resample_backward, from.dtype(), from.data(),
-                    to.data(), outer, small.size(d), inner, large.size(d), t.taps, t.at.data(), w);
-  }
+  MT_DISPATCH_CPU(from.device(), std::max(from.numel(), to.numel()), resample, from.dtype(),
+                  from.data(), to.data(), outer, in, inner, out, t.taps, at.data(), w, !forward);
 }
 
-Tensor resample(const Tensor& x, const Dims& out, int mode, bool align, bool antialias,
-                const std::vector<double>& scales) {
+Tensor resample_forward(const Tensor& x, const Dims& out, int mode, bool align, bool antialias,
+                        const std::vector<double>& scales) {
   const Request r = request(x.sizes(), out, mode, align, antialias, scales);
   MT_CHECK_KIND(ErrorKind::NotImplemented, x.dtype() != DType::Bool,
                 "interpolate(): not implemented for 'Bool'");
@@ -217,7 +245,7 @@ Tensor resample_backward(const Tensor& dy, const Dims& sizes, int mode, bool ali
 }  // namespace
 
 MT_BIND(interpolate) {
-  def_op<&resample>(m, "resample");
+  def_op<&resample_forward>(m, "resample");
   def_op<&resample_backward>(m, "resample_backward");
 }
 

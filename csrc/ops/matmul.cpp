@@ -350,9 +350,32 @@ void gemm_into(const Tensor& c, const Tensor& a, const Tensor& b, double alpha, 
   accumulate(c, a, b, alpha, beta, "gemm");
 }
 
+namespace {
+
+// int8 matrices, the product in int32.
+Tensor int_mm(const Tensor& a, const Tensor& b) {
+  MT_CHECK(a.dim() == 2 && b.dim() == 2, "_int_mm(): expected 2D tensors, but got shapes ",
+           a.sizes(), " and ", b.sizes());
+  MT_CHECK(a.dtype() == DType::Int8 && b.dtype() == DType::Int8,
+           "_int_mm(): expected tensors of int8, but got ", a.dtype(), " and ", b.dtype());
+  const Shape s = matmul_shape(a.sizes(), b.sizes(), "_int_mm");
+  check_same_device(a, b, "_int_mm");
+  Tensor y = empty(s.result, DType::Int32, a.device());
+  if (y.numel() == 0) return y;
+  GemmArgs args{.dtype = DType::Int8, .m = s.m, .n = s.n, .k = s.k};
+  args.a = a.data(), args.a_row = a.stride(0), args.a_col = a.stride(1);
+  args.b = b.data(), args.b_row = b.stride(0), args.b_col = b.stride(1);
+  args.c = y.data(), args.c_row = s.n;
+  MT_DISPATCH_CPU(a.device(), s.m * s.n + s.k * (s.m + s.n), gemm_int8, args);
+  return y;
+}
+
+}  // namespace
+
 MT_BIND(matmul) {
   def_op<&matmul>(m, "matmul");
   def_op<&mm>(m, "mm");
+  def_op<&int_mm>(m, "_int_mm");
   def_op<&bmm>(m, "bmm");
   def_op<&mv>(m, "mv");
   def_op<&dot>(m, "dot");

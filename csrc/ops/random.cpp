@@ -122,7 +122,7 @@ Tensor multinomial(const Tensor& weights, int64_t draws, bool replacement, int64
   Dims shape;
   if (weights.dim() == 2) shape.push(rows);
   shape.push(draws);
-  Tensor y = empty(shape, DType::Int64, {}), work = empty({n}, DType::Float64, {});
+  Tensor y = empty(shape, DType::Int64, {}), work = empty({rows, n}, DType::Float64, {});
   MT_DISPATCH_CPU(y.device(), rows * n, random_multinomial, v, y.data<int64_t>(), rows, n, draws,
                   replacement, work.data<double>(), uint64_t(seed), uint64_t(offset));
   return y;

@@ -31,7 +31,8 @@ MT_KERNEL_CPU_ONLY(random_poisson, void(DType dtype, void* y, const void* rate, 
                                         uint64_t seed, uint64_t offset))
 // A permutation of 0 .. n - 1.
 MT_KERNEL_CPU_ONLY(random_permutation, void(int64_t* y, int64_t n, uint64_t seed, uint64_t offset))
-// y[rows, draws]: indices into weights[rows, n], float64. Without replacement draws <= n.
+// y[rows, draws]: indices into weights[rows, n], float64; work is of that size. Without replacement
+// draws <= n.
 MT_KERNEL_CPU_ONLY(random_multinomial,
                    void(const double* weights, int64_t* y, int64_t rows, int64_t n, int64_t draws,
                         bool replacement, double* work, uint64_t seed, uint64_t offset))

@@ -73,8 +73,12 @@ Tensor bin_count(const Tensor& input, const std::optional<Tensor>& weights, int6
            "bincount(): only supports 1-d non-negative integral inputs, got shape ", input.sizes());
   Tensor x = contiguous(to_dtype(input, DType::Int64));
   const int64_t* p = x.data<int64_t>();
-  int64_t low = p[0], high = p[0];
-  for (int64_t i = 0; i < x.numel(); i++) low = std::min(low, p[i]), high = std::max(high, p[i]);
+  int64_t low, high;
+  for (bool largest : {false, true}) {
+    ElementIter all = flat_iter(x.numel(), {x.data()}, {8});
+    ElementIter one = flat_iter(1, {largest ? &high : &low, x.data(), nullptr}, {0, 0, 0});
+    MT_DISPATCH_CPU(x.device(), x.numel(), extremum, largest, DType::Int64, one, all);
+  }
   MT_CHECK(low >= 0, "bincount(): only supports 1-d non-negative integral inputs, got ", low);
   int64_t bins = std::max(high + 1, minlength);
   Tensor w;
@@ -86,7 +90,7 @@ Tensor bin_count(const Tensor& input, const std::optional<Tensor>& weights, int6
   }
   Tensor counts = zeros({bins}, w ? DType::Float64 : DType::Int64, x.device());
   MT_DISPATCH_CPU(x.device(), x.numel(), bincount, p, w ? w.data<double>() : nullptr, counts.data(),
-                  x.numel());
+                  x.numel(), bins);
   return w && weights->dtype() == DType::Float32 ? to_dtype(counts, DType::Float32) : counts;
 }
 

@@ -12,7 +12,8 @@ MT_KERNEL_CPU_ONLY(searchsorted,
                         int64_t* y, int64_t rows, int64_t n, int64_t m, bool shared, bool right))
 // counts[x[i]] += 1, or weights[i]; x is not negative and smaller than the number of bins. The
 // counts are int64, or have the weights' dtype float64.
-MT_KERNEL_CPU_ONLY(bincount, void(const int64_t* x, const double* weights, void* counts, int64_t n))
+MT_KERNEL_CPU_ONLY(bincount, void(const int64_t* x, const double* weights, void* counts, int64_t n,
+                                  int64_t bins))
 // Elements per bin of equal width in [low, high], the last one closed; others are left out. Floats.
 MT_KERNEL_CPU_ONLY(histc, void(DType dtype, const void* x, int64_t* counts, int64_t n, int64_t bins,
                                double low, double high))

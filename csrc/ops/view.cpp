@@ -71,6 +71,20 @@ Tensor reshape(const Tensor& x, const Dims& shape) {
   return as_strided(y, sizes, contiguous_strides(sizes), y->offset);
 }
 
+// Joins the dims from `start` to `end` into one.
+Tensor flatten(const Tensor& x, int64_t start, int64_t end) {
+  if (x.dim() == 0) return reshape(x, {1});
+  const int a = wrap_dim(start, x.dim(), "flatten"), b = wrap_dim(end, x.dim(), "flatten");
+  MT_CHECK(a <= b, "flatten() has invalid args: start_dim cannot come after end_dim");
+  Dims sizes;
+  for (int d = 0; d < a; d++) sizes.push(x.size(d));
+  int64_t joined = 1;
+  for (int d = a; d <= b; d++) joined *= x.size(d);
+  sizes.push(joined);
+  for (int d = b + 1; d < x.dim(); d++) sizes.push(x.size(d));
+  return reshape(x, sizes);
+}
+
 Tensor view(const Tensor& x, const Dims& shape) {
   Dims sizes = infer_sizes(x, shape, "view");
   std::optional<Dims> strides = view_strides(x, sizes);
@@ -262,6 +276,7 @@ Tensor view_dtype(const Tensor& x, DType dtype) {
 
 MT_BIND(view) {
   def_view<&reshape>(m, "reshape");
+  def_view<&flatten>(m, "flatten");
   def_view<&view>(m, "view");
   def_view<&transpose>(m, "transpose");
   def_view<&permute>(m, "permute");

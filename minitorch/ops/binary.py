@@ -139,6 +139,17 @@ class Minimum(Maximum):
         return x < y
 
 
+def _written(kernel, out, input, other):
+    """Whether the kernel has written straight into out=; else the result is made and copied."""
+    if not isinstance(out, _Tensor):
+        return False
+    if _C.is_grad_enabled():
+        for t in (out, input, other):
+            if isinstance(t, _Tensor) and t.requires_grad:
+                return False
+    return kernel(out, input, other)
+
+
 def add(input, other, *, alpha=1, out=None):
     """input + alpha * other, with broadcasting and type promotion.
 
@@ -147,6 +158,8 @@ def add(input, other, *, alpha=1, out=None):
         alpha: scale of `other`.
         out: tensor to write to.
     """
+    if out is not None and alpha == 1 and _written(_C.add_out, out, input, other):
+        return out
     if alpha == 1:
         z = _c_add(input, other)
         if z.requires_grad:
@@ -160,6 +173,8 @@ def add(input, other, *, alpha=1, out=None):
 
 def sub(input, other, *, alpha=1, out=None):
     """input - alpha * other, with broadcasting and type promotion."""
+    if out is not None and alpha == 1 and _written(_C.sub_out, out, input, other):
+        return out
     if alpha == 1:
         z = _c_sub(input, other)
         if z.requires_grad:
@@ -173,6 +188,8 @@ def sub(input, other, *, alpha=1, out=None):
 
 def mul(input, other, *, out=None):
     """input * other, with broadcasting and type promotion."""
+    if out is not None and _written(_C.mul_out, out, input, other):
+        return out
     z = _c_mul(input, other)
     if z.requires_grad:
         if isinstance(other, _Tensor):
@@ -189,6 +206,8 @@ def div(input, other, *, rounding_mode=None, out=None):
         rounding_mode: None, "trunc" (towards zero) or "floor" (towards minus infinity).
     """
     if rounding_mode is None:
+        if out is not None and _written(_C.div_out, out, input, other):
+            return out
         z = _c_div(input, other)
         if z.requires_grad:
             record(Div, z, (input, other), (input, other))

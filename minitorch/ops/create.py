@@ -236,19 +236,10 @@ def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=Non
     if steps < 0:
         raise RuntimeError(f"linspace(): number of steps must be non-negative, got {steps}")
     dtype = dtype or dtypes._default_dtype
-    step = (end - start) / (steps - 1) if steps > 1 else 0
-    i = _C.arange(0, steps, 1, _C.float64, device)
-    if dtype.is_floating_point or dtype is _C.bool:
-        # From both ends, so that the last value is exactly `end`.
-        t = (i * step + start) * (i < steps / 2) + (end - (steps - 1 - i) * step) * (i >= steps / 2)
-    else:
+    if not (dtype.is_floating_point or dtype is _C.bool):
         start, end = int(start), int(end)
-        step = (end - start) / (steps - 1) if steps > 1 else 0
-        t = (i * step + start) * (i < steps / 2) + (end - (steps - 1 - i) * step) * (i >= steps / 2)
-        t = t.trunc()
-    if steps == 1:
-        t = _C.full((1,), start, _C.float64, device)
-    return finish(t.to(dtype), requires_grad, out, "linspace")
+    t = _C.linspace(float(start), float(end), int(steps), dtype, device)
+    return finish(t, requires_grad, out, "linspace")
 
 
 @function

@@ -106,6 +106,13 @@ def mm(input, mat2, *, out=None):
     return _mm(input, mat2, out=out)
 
 
+@function
+def _int_mm(input, mat2, *, out=None):
+    """Product of two int8 matrices, (m, k) by (k, n), exact in int32."""
+    z = _C._int_mm(input, mat2)
+    return z if out is None else write_out(out, z, "_int_mm")
+
+
 @op
 def bmm(input, mat2, *, out=None):
     """Product of two stacks of matrices: (b, m, k) by (b, k, n)."""

@@ -266,19 +266,12 @@ METHODS["swapaxes_"] = METHODS["swapdims_"] = METHODS["transpose_"]
 @op
 def flatten(input, start_dim=0, end_dim=-1):
     """Joins the dims from start_dim to end_dim into one."""
-    n = input.dim()
-    if n == 0:
-        return reshape(input, (1,))
-    start, end = wrap_dim(start_dim, n), wrap_dim(end_dim, n)
-    if start > end:
-        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
-    if start == end:
+    y = _C.flatten(input, start_dim, end_dim)
+    if y.dim() == input.dim():
         return input
-    shape = input.shape
-    joined = 1
-    for s in shape[start : end + 1]:
-        joined *= s
-    return reshape(input, tuple(shape[:start]) + (joined,) + tuple(shape[end + 1 :]))
+    if y.requires_grad:
+        record(Reshape, y, (input,)).shape = input.shape
+    return y
 
 
 @op

@@ -278,3 +278,35 @@ def test_large_tensors_on_threads():
     for a, b in zip(*results):
         np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(results[0][1], x.reshape(300, 1000) + x.reshape(300, 1000)[:, :1])
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div"])
+def test_out_is_written_in_place_where_it_fits(name):
+    f = getattr(minitorch, name)
+    x, y = minitorch.rand(3, 4) + 1, minitorch.rand(4) + 1
+    want = f(x, y)
+    out = minitorch.empty(3, 4)
+    address, version = out.data_ptr(), out._version
+    assert f(x, y, out=out) is out
+    assert out.data_ptr() == address and out._version > version
+    assert (out == want).all()
+    # A view, an operand, and memory that an operand shares shifted.
+    wide = minitorch.zeros(3, 8)
+    f(x, y, out=wide[:, ::2])
+    assert (wide[:, ::2] == want).all() and (wide[:, 1::2] == 0).all()
+    copy = x.clone()
+    f(copy, y, out=copy)
+    assert (copy == want).all()
+    line = minitorch.rand(9) + 1
+    before = line.clone()
+    f(line[:-1], line[1:], out=line[1:])
+    assert (line[1:] == f(before[:-1], before[1:])).all()
+    # Another dtype or size.
+    assert (f(x, y, out=minitorch.empty(3, 4, dtype=minitorch.float64)) == want.double()).all()
+    assert f(x, y, out=minitorch.empty(0)).shape == (3, 4)
+    with pytest.raises(RuntimeError, match="can't be cast"):
+        f(x, y, out=minitorch.empty(3, 4, dtype=minitorch.int64))
+    with pytest.raises(RuntimeError, match="automatic differentiation"):
+        f(x.clone().requires_grad_(), y, out=out)
+    with pytest.raises(TypeError, match="out"):
+        f(x, y, out=[1.0])

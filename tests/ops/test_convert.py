@@ -123,3 +123,21 @@ def test_transposed_copy(dtype, shape):
 def test_copy_of_expanded_columns():
     x = mt.arange(100.0).reshape(100, 1)
     assert x.expand(100, 70).contiguous().tolist() == [[float(i)] * 70 for i in range(100)]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "uint8"])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_channels_to_planes_and_back(dtype, channels):
+    x = (mt.arange(2 * 31 * 67 * channels) % 251).to(getattr(mt, dtype))
+    x = x.reshape(2, 31, 67, channels)
+    y = x.permute(0, 3, 1, 2).contiguous()
+    for c in range(channels):
+        assert y[:, c].tolist() == x[:, :, :, c].tolist()
+    assert y.permute(0, 2, 3, 1).contiguous().tolist() == x.tolist()
+
+
+@pytest.mark.parametrize("value", [0, -1.5, 3])
+def test_fill_of_many_pages(value):
+    x = mt.full((70, 1003), value)
+    assert x.unique().tolist() == [value]
+    assert x[:, 1:].fill_(7).unique().tolist() == [7] and x[:, 0].unique().tolist() == [value]

@@ -140,6 +140,73 @@ def test_integers_wrap(dtype):
     assert np.array_equal(mt.matmul(mt.from_numpy(a), mt.from_numpy(b.T.copy()).t()).numpy(), a @ b)
 
 
+def int8_layouts(rng, rows, cols, low=-128, high=127):
+    """int8 values and tensors of every layout."""
+    values = rng.integers(low, high, (rows, cols), dtype=np.int8, endpoint=True)
+    tensor = mt.from_numpy(values)
+    yield values, tensor
+    yield values, tensor.t().contiguous().t()
+    wide = mt.zeros((rows, 2 * cols + 1), dtype=mt.int8)
+    yield values, mt.as_strided(wide, (rows, cols), (2 * cols + 1, 2), 0).copy_(tensor)
+
+
+@pytest.mark.parametrize("m", [1, 2, 5, 7, 8, 9, 17, 33, 70])
+def test_int_mm_is_exact(m):
+    rng = np.random.default_rng(m)
+    for n, k in [
+        *((1, 1), (3, 2), (7, 5), (16, 3), (15, 4), (17, 9), (48, 31), (49, 32), (50, 33)),
+        *((97, 257), (130, 1023), (64, 1029), (9, 2050)),
+    ]:
+        for a, x in int8_layouts(rng, m, k):
+            for b, y in int8_layouts(rng, k, n):
+                z = mt._int_mm(x, y)
+                assert z.dtype == mt.int32
+                assert np.array_equal(z.numpy(), a.astype(np.int32) @ b.astype(np.int32)), (n, k)
+
+
+@pytest.mark.parametrize("a", [-128, -127, -1, 0, 127])
+@pytest.mark.parametrize("b", [-128, -1, 127])
+def test_int_mm_at_the_ends_of_the_range(a, b):
+    for m, n, k in [(9, 50, 4096), (70, 200, 1027), (3, 5, 3)]:
+        z = mt._int_mm(mt.full((m, k), a, dtype=mt.int8), mt.full((k, n), b, dtype=mt.int8)).numpy()
+        assert (z == a * b * k).all()
+
+
+def test_int_mm_of_nothing_and_of_the_wrong_thing():
+    x = mt.zeros((3, 0), dtype=mt.int8)
+    assert (mt._int_mm(x, mt.zeros((0, 4), dtype=mt.int8)) == mt.zeros(3, 4)).all()
+    assert mt._int_mm(mt.zeros((0, 3), dtype=mt.int8), mt.zeros((3, 4), dtype=mt.int8)).shape == (
+        0,
+        4,
+    )
+    with pytest.raises(RuntimeError, match="int8"):
+        mt._int_mm(mt.zeros(2, 2), mt.zeros(2, 2))
+    with pytest.raises(RuntimeError, match="2D"):
+        mt._int_mm(x, mt.zeros(4, dtype=mt.int8))
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        mt._int_mm(x, mt.zeros((2, 4), dtype=mt.int8))
+
+
+def test_large_int8_products_wrap():
+    rng = np.random.default_rng(7)
+    for shape in [(40, 50, 70), (3, 33, 61, 129), (2, 8, 9, 1000)]:
+        *batch, m, n, k = shape
+        a = rng.integers(-128, 127, (*batch, m, k), dtype=np.int8, endpoint=True)
+        b = rng.integers(-128, 127, (*batch, k, n), dtype=np.int8, endpoint=True)
+        z = mt.matmul(mt.from_numpy(a), mt.from_numpy(b))
+        assert np.array_equal(z.numpy(), a @ b)
+
+
+@pytest.mark.parametrize("m", EDGES)
+@pytest.mark.parametrize("dtype", [mt.float16, mt.bfloat16], ids=str)
+def test_half_tile_edges(m, dtype):
+    """Small integers: sums are exact in float32, and rounded to 16 bits once."""
+    rng = np.random.default_rng(m)
+    for n in EDGES:
+        a_layout, b_layout = rng.choice(LAYOUTS, 2)
+        check(m, n, int(rng.choice(DEPTHS)), dtype, a_layout, b_layout)
+
+
 @pytest.mark.parametrize("dtype", [mt.float16, mt.bfloat16], ids=str)
 def test_half_rounds_once(dtype):
     """A sum in float32 rounded at the end: each element is the nearest or its neighbour."""
@@ -213,15 +280,26 @@ def test_result_may_be_an_operand():
     assert np.array_equal(x.numpy(), a + a @ a)
 
 
-@pytest.mark.parametrize("isa", _C.available_isas().split(", "))
-def test_every_instruction_set(isa):
-    """Runs this file under the other instruction sets, each in a process of its own."""
-    if os.environ.get("MINITORCH_ISA") or isa == _C.isa():
-        pytest.skip("this is the set in use")
+def run_this_file(**environment):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__],
-        env={**os.environ, "MINITORCH_ISA": isa},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.parametrize("isa", _C.available_isas().split(", "))
+def test_every_instruction_set(isa):
+    """Runs this file under the other instruction sets, each in a process of its own."""
+    if os.environ.get("MINITORCH_ISA") or os.environ.get("MINITORCH_DOT") or isa == _C.isa():
+        pytest.skip("this is the set in use")
+    run_this_file(MINITORCH_ISA=isa)
+
+
+@pytest.mark.parametrize("isa", _C.available_isas().split(", "))
+def test_without_dot_product_instructions(isa):
+    if os.environ.get("MINITORCH_ISA") or os.environ.get("MINITORCH_DOT"):
+        pytest.skip("already another machine")
+    run_this_file(MINITORCH_ISA=isa, MINITORCH_DOT="0")

@@ -44,3 +44,11 @@ def test_errors():
         x.repeat_interleave(minitorch.tensor([1, 1, 1]), 0)
     with pytest.raises(RuntimeError, match="output_size 3 is not the sum"):
         x.repeat_interleave(minitorch.tensor([1, 1]), 0, output_size=3)
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+@pytest.mark.parametrize("times", [2, 5, 40])
+def test_interleave_of_a_large_tensor(dim, times):
+    x = np.arange(300 * 170, dtype=np.float32).reshape(300, 170)
+    got = minitorch.tensor(x).repeat_interleave(times, dim=dim)
+    np.testing.assert_array_equal(got.numpy(), np.repeat(x, times, dim))

@@ -34,6 +34,13 @@ def test_searchsorted_of_nan_numbers_and_with_a_sorter():
     assert minitorch.searchsorted(edges.sort().values, 2.0, right=True).item() == 2
 
 
+@pytest.mark.parametrize("bins", [3, 900, 5000])
+def test_bincount_of_many(bins):
+    x = np.random.default_rng(0).integers(0, bins, 20_000)
+    got = minitorch.bincount(minitorch.tensor(x)).numpy()
+    np.testing.assert_array_equal(got, np.bincount(x))
+
+
 def test_bincount():
     x = minitorch.tensor([3, 1, 1, 0, 3, 3])
     assert minitorch.bincount(x).tolist() == [1, 2, 0, 3]
