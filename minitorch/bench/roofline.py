@@ -50,7 +50,7 @@ def axes_of(dots: list[Dot], result: dict[str, Any]) -> Axes:
     peak = result["ceilings"]["flops"] * 1e-9
     xs = [d.intensity for d in dots] + [0.1, 300]
     ys = [d.rate for d in dots] + [peak * 2]
-    return Axes((min(xs) / 1.6, max(xs) * 1.6), (min(min(ys) / 2, 4), max(ys) * 1.2))
+    return Axes((min(xs) / 1.6, max(xs) * 1.6), (min(ys) / 1.6, max(ys) * 1.6))
 
 
 def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
@@ -58,13 +58,19 @@ def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
-def place_labels(points: list[tuple[float, float]], texts: list[str]) -> list[tuple[float, float]]:
-    """Left baselines of labels, each as near to its point as the ones before leave room for."""
+def place_labels(
+    points: list[tuple[float, float]], texts: list[str], ridge: float, roof: float
+) -> list[tuple[float, float]]:
+    """Left baselines of labels, each as near to its point as the ones before leave room for.
+
+    The horizontal roof, which its label follows from (ridge, roof) on, stays free.
+    """
     height = 11.0
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    taken: list[tuple[float, ...]] = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    taken += [(LEFT, roof - 1.5, WIDTH, roof + 1.5), (ridge, roof - 17, ridge + 190, roof)]
     places = []
     for (x, y), text in zip(points, texts):
-        width = 5.6 * len(text)
+        width = 6.0 * len(text)
         best, best_cost = (x, y), math.inf
         for ring in range(16):
             for step in range(24):
@@ -136,12 +142,12 @@ def roof_lines(axes: Axes, result: dict[str, Any]) -> list[str]:
         tx, ty = ax + (bx - ax) * 0.04, ay + (by - ay) * 0.04
         parts.append(
             f'<text transform="translate({tx:.1f},{ty - 5:.1f}) rotate({angle:.1f})" font-size="12" '
-            f'font-weight="600" fill="{colour}">{name} {bandwidth:.0f} GB/s</text>'
+            f'font-weight="600" fill="{colour}" class="n">{name} {bandwidth:.0f} GB/s</text>'
         )
     y, x = axes.y(peak), axes.x(min(ridges))
     parts.append(
         f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{axes.x(right):.1f}" y2="{y:.1f}" stroke="#1f2933" stroke-width="2"/>'
-        f'<text x="{WIDTH - RIGHT}" y="{y - 6:.1f}" text-anchor="end" font-size="12" font-weight="600" '
+        f'<text x="{x + 6:.1f}" y="{y - 6:.1f}" font-size="12" font-weight="600" '
         f'fill="#1f2933">multiply-add {peak:.0f} GFLOP/s</text>'
     )
     return parts
@@ -153,10 +159,12 @@ def svg(result: dict[str, Any]) -> str:
     if not dots:
         raise ValueError("a roofline needs a kernel case that does arithmetic")
     axes = axes_of(dots, result)
+    peak = result["ceilings"]["flops"] * 1e-9
     head = f"{result['machine']}, {result['threads']} threads, {result['isa']}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
         f'height="{HEIGHT}" font-family="DejaVu Sans, Helvetica, Arial, sans-serif">',
+        "<style>.n{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}</style>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         f'<text x="{LEFT}" y="28" font-size="17" font-weight="600" fill="#1f2933">Roofline of '
         f"minitorch&#8217;s kernels</text>",
@@ -166,17 +174,22 @@ def svg(result: dict[str, Any]) -> str:
         *roof_lines(axes, result),
     ]
     points = [(axes.x(d.intensity), axes.y(d.rate)) for d in dots]
-    for dot, (x, y), (tx, ty) in zip(dots, points, place_labels(points, [d.name for d in dots])):
-        colour = BOUND_COLOURS.get(dot.bound, "#1f2933")
-        middle = min(max(x, tx), tx + 5.6 * len(dot.name))
+    ridge = axes.x(min(peak / bandwidth for _, bandwidth in roofs(result)))
+    places = place_labels(points, [d.name for d in dots], ridge, axes.y(peak))
+    for dot, (x, y), (tx, ty) in zip(dots, points, places):
+        middle = min(max(x, tx), tx + 6.0 * len(dot.name))
         if math.hypot(middle - x, ty - 4 - y) > 16:
             parts.append(
                 f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{middle:.1f}" y2="{ty - 4:.1f}" stroke="#9aa5b1" stroke-width="0.7"/>'
             )
         parts.append(
+            f'<text x="{tx:.1f}" y="{ty:.1f}" font-size="10" fill="#1f2933" class="n">{escape(dot.name)}</text>'
+        )
+    for dot, (x, y) in zip(dots, points):
+        colour = BOUND_COLOURS.get(dot.bound, "#1f2933")
+        parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}" stroke="#ffffff">'
             f"<title>{escape(dot.name)}: {dot.rate:.0f} GFLOP/s</title></circle>"
-            f'<text x="{tx:.1f}" y="{ty:.1f}" font-size="10" fill="#1f2933">{escape(dot.name)}</text>'
         )
     parts.append(
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 18}" text-anchor="middle" font-size="13" '
@@ -204,7 +217,9 @@ def png(result: dict[str, Any], path: str) -> None:
         plot.text(low * 1.05, low * bandwidth * 1.1, f"{name} {bandwidth:.0f} GB/s", size=8)
     plot.axhline(peak, color="#1f2933", label=f"multiply-add {peak:.0f} GFLOP/s")
     points = [(axes.x(d.intensity), axes.y(d.rate)) for d in dots]
-    for dot, (x, y), (tx, ty) in zip(dots, points, place_labels(points, [d.name for d in dots])):
+    ridge = axes.x(min(peak / bandwidth for _, bandwidth in roofs(result)))
+    places = place_labels(points, [d.name for d in dots], ridge, axes.y(peak))
+    for dot, (x, y), (tx, ty) in zip(dots, points, places):
         plot.plot(dot.intensity, dot.rate, "o", ms=5, color=BOUND_COLOURS.get(dot.bound, "#1f2933"))
         at = ((tx - x) * 0.72, (y - ty) * 0.72)
         plot.annotate(

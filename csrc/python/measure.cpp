@@ -1,11 +1,13 @@
-// The measured roofs, for `minitorch bench`.
+// What measures rather than computes: the roofs for `minitorch bench`, errors for
+// benchmarks/ulp.py.
 #include "bench/ceilings.h"
+#include "bench/ulp.h"
 
 #include "python/bind.h"
 
 namespace mt {
 
-MT_BIND(ceilings) {
+MT_BIND(measure) {
   m.def("_measure_ceilings", [](int threads) {
     MT_CHECK_VALUE(threads > 0, "_measure_ceilings(): expected a positive number of threads, got ",
                    threads);
@@ -30,6 +32,15 @@ MT_BIND(ceilings) {
   });
   m.def("_memory_level",
         [](double bytes, int threads) { return level_name(level_of(bytes, threads)); });
+  m.def("_max_ulp_error",
+        [](const std::string& name, uint32_t first, uint32_t stride, int64_t count) {
+          UlpError e;
+          {
+            py::gil_scoped_release no_gil;
+            e = max_ulp_error(name.c_str(), first, stride, count);
+          }
+          return py::make_tuple(e.error, e.bits);
+        });
 }
 
 }  // namespace mt
