@@ -90,7 +90,7 @@ def page(results: dict) -> str:
         " `csrc/kernels/math.h` and",
         "`math_trig.h`; the functions that are not in the table have their bounds there and in"
         " `tests/ops/test_math_accuracy.py`.",
-        "float64 is the C library's, within 1 ULP by its documentation.",
+        "In float64, `exp` is ours (1.2 ULP) and the others are the C library's.",
         "",
     ]
     return "\n".join(lines)

@@ -78,6 +78,31 @@ def test_sigmoid():
     assert (minitorch.sigmoid(minitorch.tensor([-90.0, -1e30])).numpy() < 1e-38).all()
 
 
+def test_erfinv():
+    x = np.linspace(-1, 1, 400_001).astype(np.float32)
+    got = minitorch.erfinv(minitorch.from_numpy(x)).numpy()
+    want = minitorch.erfinv(minitorch.from_numpy(x.astype(np.float64))).numpy()
+    assert error_in_ulp(got, want).max() <= 4
+    np.testing.assert_allclose([math.erf(y) for y in want[1:-1]], x[1:-1], rtol=1e-14)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="needs a wider float")
+def test_exp_of_float64():
+    rng = np.random.default_rng(2)
+    x = np.concatenate([rng.uniform(-745, 709.78, 300_000), rng.uniform(-1, 1, 300_000)])
+    got = minitorch.exp(minitorch.from_numpy(x)).numpy()
+    want = np.exp(x.astype(np.longdouble))
+    unit = np.spacing(want.astype(np.float64))
+    assert (np.abs(got.astype(np.longdouble) - want) / unit).max() <= 1.2
+    edges = np.array(
+        [np.inf, -np.inf, np.nan, 0.0, -0.0, 709.782712893384, 709.7827128933841, -746.0]
+    )
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(
+            minitorch.exp(minitorch.from_numpy(edges)).numpy(), np.exp(edges), rtol=3e-16
+        )
+
+
 def pairs(rng, n):
     """Half of them of any bits, half of moderate size."""
     wide = rng.integers(0, 1 << 32, (2, n), dtype=np.uint32).view(np.float32)
