@@ -12,8 +12,6 @@ pytestmark = pytest.mark.skipif(
     not (ROOT / "csrc").is_dir(), reason="needs the source tree, not an installed package"
 )
 
-LONG = {"gemm", "conv"}  # kernel files that may have 600 lines
-
 
 def sources(*patterns):
     return sorted(p for pattern in patterns for p in ROOT.glob(pattern))
@@ -31,9 +29,8 @@ def sources(*patterns):
     ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_file_size(path):
-    limit = 600 if "csrc/kernels" in str(path) and path.stem.split("_")[0] in LONG else 400
     lines = len(path.read_text().splitlines())
-    assert lines <= limit, f"{path.name} has {lines} lines: a room is missing"
+    assert lines <= 400, f"{path.name} has {lines} lines: a room is missing"
 
 
 def includes(path):

@@ -12,29 +12,22 @@ MT_INLINE T clamp(T x, T lo, T hi) {
 // Phi is the normal distribution function. Its upper tail Phi(-|x|) keeps the relative accuracy of
 // small values, which 1 + erf(x / sqrt(2)) would lose:
 //   gelu(x) = x Phi(x) = max(x, 0) - |x| Phi(-|x|)
-// From |x| = kTailEnd on, e^(-x^2/2) is below 2^-126 and taken as zero. |x| is bounded as an
-// integer: float bits of one sign are ordered like integers, and that is one instruction.
+// From |x| = kTailEnd on, e^(-x^2/2) is below 2^-126 and taken as zero.
 constexpr float kTailEnd = 13.27f;
-MT_INLINE float bounded_size(float x) {
-  const int32_t size = bits<int32_t>(x) & 0x7fffffff, end = bits<int32_t>(kTailEnd);
-  return bits<float>(size < end ? size : end);
-}
-// e^(-a^2/2) = 2^(n + r) for 0 <= a <= kTailEnd: the rounding of a^2 outweighs what r loses.
+// e^(-a^2/2) for 0 <= a <= kTailEnd: the rounding of a^2 outweighs the polynomial's error.
 MT_INLINE float exp_half_square(float a) {
-  const float magic = 12582912.0f;  // as in round_small
-  float x = a * a * -0.72134752f, shifted = x + magic, r = x - (shifted - magic);
-  float p = horner(r, 1.000000072f, 6.931469671e-1f, 2.402211972e-1f, 5.550713277e-2f,
-                   9.675541739e-3f, 1.327647196e-3f);
-  return p * bits<float>((bits<int32_t>(shifted) << 23) + 0x3f800000);
+  float r, power = split_power(a * a * -0.72134752f, &r);
+  return power * horner(r, 1.000000072f, 6.931469671e-1f, 2.402211972e-1f, 5.550713277e-2f,
+                        9.675541739e-3f, 1.327647196e-3f);
 }
 MT_INLINE float gelu(float x) {
-  float a = bounded_size(x);
+  float a = bounded_size(x, kTailEnd);
   return (x < 0.0f ? 0.0f : x) - a * normal_tail(a, exp_half_square(a));
 }
 MT_INLINE double gelu(double x) { return 0.5 * x * erfc(x * -0.7071067811865476); }
 // Phi(x) + x phi(x)
 MT_INLINE float gelu_derivative(float x) {
-  float a = bounded_size(x), e = exp_half_square(a), tail = normal_tail(a, e);
+  float a = bounded_size(x, kTailEnd), e = exp_half_square(a), tail = normal_tail(a, e);
   float slope = a * e * 0.39894228f - tail;  // of a Phi(-a), the sign changed
   float y = x < 0.0f ? -slope : 1.0f + slope;
   return x == x ? y : x;

@@ -31,7 +31,7 @@ MT_INLINE GemmVec<T> add_lanes(const GemmVec<T>* v) {
   if constexpr (N == 1) {
     return v[0];
   } else {
-    using Index = typename VectorOf<typename IntegerOf<sizeof(T)>::type>::type;
+    using Index = typename VectorOf<typename Int<sizeof(T)>::type>::type;
     const GemmVec<T> a = add_lanes<T, N / 2>(v), b = add_lanes<T, N / 2>(v + N / 2);
     Index even, odd;
     for (int i = 0; i < VL; i++) even[i] = 2 * i, odd[i] = 2 * i + 1;

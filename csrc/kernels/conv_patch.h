@@ -11,7 +11,7 @@ namespace mt::cpu::MT_ISA {
 template <class T>
 MT_INLINE void copy_strided(const T* from, int64_t step, int64_t n, T* to) {
   using Vec = GemmVec<T>;
-  using Index = typename VectorOf<typename IntegerOf<sizeof(T)>::type>::type;
+  using Index = typename VectorOf<typename Int<sizeof(T)>::type>::type;
   constexpr int VL = Tile<T>::VL;
   int64_t i = 0;
   if (step == 1) {

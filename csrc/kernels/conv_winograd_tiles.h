@@ -263,4 +263,82 @@ MT_INLINE int winograd_form(const ConvParams& p) {
   return k == 4 ? 4 : int(s);
 }
 
+// Along one dim: product m is v[v_of[m]] * u[u_of[m]], of kU values made from kTaps taps; kOut
+// outputs come from the kM sums of products.
+struct Filter1 {
+  using Image = ImageForm1;
+  static constexpr int kTaps = 3, kU = 4, kM = 4, kOut = 2;
+  static constexpr int v_of[] = {0, 1, 2, 3}, u_of[] = {0, 1, 2, 3};
+  template <class T>
+  static MT_INLINE void weights(const T* w, T* u) {
+    u[0] = w[0];
+    u[1] = T(0.5) * (w[0] + w[1] + w[2]);
+    u[2] = T(0.5) * (w[0] - w[1] + w[2]);
+    u[3] = w[2];
+  }
+  template <class V>
+  static MT_INLINE void outputs(const V* m, V* y) {
+    y[0] = m[0] + m[1] + m[2];
+    y[1] = m[1] - m[2] - m[3];
+  }
+};
+struct Filter2 {
+  using Image = ImageForm2;
+  static constexpr int kTaps = 3, kU = 4, kM = 5, kOut = 2;
+  static constexpr int v_of[] = {0, 1, 2, 3, 4}, u_of[] = {0, 1, 2, 3, 3};
+  template <class T>
+  static MT_INLINE void weights(const T* w, T* u) {
+    u[0] = w[0], u[1] = w[0] + w[2], u[2] = w[2], u[3] = w[1];
+  }
+  template <class V>
+  static MT_INLINE void outputs(const V* m, V* y) {
+    y[0] = m[0] + m[1] + m[3];
+    y[1] = m[1] - m[2] + m[4];
+  }
+};
+template <bool kOdd>
+struct FilterInput2 {
+  using Image = SourceForm2<kOdd>;
+  static constexpr int kTaps = 3, kU = 4, kM = 5, kOut = 4;
+  static constexpr int v_of[] = {0, 1, 2, kOdd ? 3 : 1, kOdd ? 1 : 3}, u_of[] = {0, 1, 2, 3, 3};
+  template <class T>
+  static MT_INLINE void weights(const T* w, T* u) {
+    u[0] = w[2], u[1] = w[0] + w[2], u[2] = w[0], u[3] = w[1];
+  }
+  template <class V>
+  static MT_INLINE void outputs(const V* m, V* y) {
+    y[kOdd] = m[0] + m[1], y[!kOdd] = m[3], y[2 + kOdd] = m[1] - m[2], y[2 + !kOdd] = m[4];
+  }
+};
+
+struct Filter4 {
+  using Image = ImageForm4;
+  static constexpr int kTaps = 4, kU = 6, kM = 6, kOut = 2;
+  static constexpr int v_of[] = {0, 1, 2, 3, 4, 5}, u_of[] = {0, 1, 2, 3, 4, 5};
+  template <class T>
+  static MT_INLINE void weights(const T* w, T* u) {
+    u[0] = w[0], u[1] = w[0] + w[2], u[2] = w[2];
+    u[3] = w[1], u[4] = w[1] + w[3], u[5] = w[3];
+  }
+  template <class V>
+  static MT_INLINE void outputs(const V* m, V* y) {
+    y[0] = (m[0] + m[1]) + (m[3] + m[4]);
+    y[1] = (m[1] - m[2]) + (m[4] - m[5]);
+  }
+};
+struct FilterInput4 {
+  using Image = SourceForm4;
+  static constexpr int kTaps = 4, kU = 6, kM = 6, kOut = 4;
+  static constexpr int v_of[] = {0, 1, 2, 2, 3, 4}, u_of[] = {0, 1, 2, 3, 4, 5};
+  template <class T>
+  static MT_INLINE void weights(const T* w, T* u) {
+    u[0] = w[3], u[1] = w[1] + w[3], u[2] = w[1];
+    u[3] = w[2], u[4] = w[0] + w[2], u[5] = w[0];
+  }
+  template <class V>
+  static MT_INLINE void outputs(const V* m, V* y) {
+    y[0] = m[0] + m[1], y[1] = m[3] + m[4], y[2] = m[1] - m[2], y[3] = m[4] - m[5];
+  }
+};
+
 }  // namespace mt::cpu::MT_ISA

@@ -56,17 +56,10 @@ bool copy_transposed(const ElementIter& it) {
   const int64_t planes = it.numel / (rows * cols);
   parallel_for(planes * strips, ceil_div(kGrain, kStrip * cols), [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; task++) {
-      char* y = it.data[0];
-      const char* x = it.data[1];
-      int64_t rest = task / strips;
-      for (int d = 2; d < it.ndim; d++) {
-        const int64_t index = rest % it.shape[d];
-        rest /= it.shape[d];
-        y += index * it.strides[d][0];
-        x += index * it.strides[d][1];
-      }
+      char* data[2] = {it.data[0], it.data[1]};
+      to_plane(it, task / strips, 2, data);
       const int64_t i0 = task % strips * kStrip, i1 = i0 + kStrip < rows ? i0 + kStrip : rows;
-      transpose_rows<T>(y, x, i0, i1, cols, it.strides[1][0], it.strides[0][1]);
+      transpose_rows<T>(data[0], data[1], i0, i1, cols, it.strides[1][0], it.strides[0][1]);
     }
   });
   return true;
@@ -110,19 +103,12 @@ bool copy_channels(const ElementIter& it) {
   const int64_t chunk = kGrain / count / 64 * 64, chunks = ceil_div(n, chunk);
   parallel_for(images * chunks, ceil_div(kGrain, n * count), [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; task++) {
-      char* y = it.data[0];
-      const char* x = it.data[1];
-      int64_t rest = task / chunks;
-      for (int d = 2; d < it.ndim; d++) {
-        const int64_t index = rest % it.shape[d];
-        rest /= it.shape[d];
-        y += index * it.strides[d][0];
-        x += index * it.strides[d][1];
-      }
+      char* data[2] = {it.data[0], it.data[1]};
+      to_plane(it, task / chunks, 2, data);
       const int64_t from = task % chunks * chunk, to = from + chunk < n ? from + chunk : n;
-      if (count == 2) interleave_planes<T, 2, apart>(y, x, plane, from, to);
-      if (count == 3) interleave_planes<T, 3, apart>(y, x, plane, from, to);
-      if (count == 4) interleave_planes<T, 4, apart>(y, x, plane, from, to);
+      if (count == 2) interleave_planes<T, 2, apart>(data[0], data[1], plane, from, to);
+      if (count == 3) interleave_planes<T, 3, apart>(data[0], data[1], plane, from, to);
+      if (count == 4) interleave_planes<T, 4, apart>(data[0], data[1], plane, from, to);
     }
   });
   return true;

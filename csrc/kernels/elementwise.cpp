@@ -237,14 +237,8 @@ struct Runner {
         const int64_t i0 = band % bands * kTileRows;
         const int64_t rows = it.shape[1] - i0 < kTileRows ? it.shape[1] - i0 : kTileRows;
         char* data[kMaxOperands];
-        for (int k = 0; k < it.nargs; k++) {
-          data[k] = it.data[k] + i0 * it.strides[1][k];
-          int64_t rest = band / bands;
-          for (int d = 2; d < it.ndim; d++) {
-            data[k] += rest % it.shape[d] * it.strides[d][k];
-            rest /= it.shape[d];
-          }
-        }
+        for (int k = 0; k < it.nargs; k++) data[k] = it.data[k] + i0 * it.strides[1][k];
+        to_plane(it, band / bands, it.nargs, data);
         for (int64_t j = 0; j < it.shape[0]; j += kTileCols) {
           tile(block, data, rows, it.shape[0] - j < kTileCols ? it.shape[0] - j : kTileCols);
           for (int k = 0; k < it.nargs; k++) data[k] += kTileCols * it.strides[0][k];

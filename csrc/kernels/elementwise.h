@@ -132,6 +132,15 @@ void gather(int64_t size, char* to, const char* from, int64_t stride, int64_t n)
 void scatter(int64_t size, char* to, int64_t stride, const char* from, int64_t n);
 void repeat(int64_t size, char* to, const char* from, int64_t n);
 
+// Moves data[k] of the first `operands` to the plane of dims 0 and 1 with this number.
+MT_INLINE void to_plane(const ElementIter& it, int64_t plane, int operands, char** data) {
+  for (int d = 2; d < it.ndim; d++) {
+    const int64_t index = plane % it.shape[d];
+    plane /= it.shape[d];
+    for (int k = 0; k < operands; k++) data[k] += index * it.strides[d][k];
+  }
+}
+
 // --- the walk, for kernels with loops of their own
 
 // loop(data, strides, n) for every innermost run of elements [begin, end).

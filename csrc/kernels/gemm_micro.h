@@ -1,21 +1,13 @@
 // The innermost level of the matrix product: a tile of C held in registers.
 // One source for every instruction set: GCC vector extensions, sizes chosen by constexpr.
 #pragma once
-#include "core/macros.h"
+#include "kernels/vector_bytes.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
 namespace mt::cpu::MT_ISA {
-
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 
 template <class T, int kBytes = kVectorBytes>
 struct VectorOf {

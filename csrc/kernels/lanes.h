@@ -1,16 +1,8 @@
 // Vectors of the instruction set's width, for reductions whose order the compiler may not choose.
 #pragma once
-#include "core/macros.h"
+#include "kernels/vector_bytes.h"
 
 namespace mt::cpu::MT_ISA {
-
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 
 template <class T>
 struct Lanes {
@@ -31,17 +23,6 @@ MT_INLINE void store_lanes(T* p, lanes_t<T> v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
-// Integers of a lane's size: the type of comparisons and shuffle masks.
-template <int size>
-struct Int;
-template <>
-struct Int<4> {
-  using type = int32_t;
-};
-template <>
-struct Int<8> {
-  using type = int64_t;
-};
 template <class T>
 using int_lanes_t = lanes_t<typename Int<sizeof(T)>::type>;
 

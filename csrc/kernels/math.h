@@ -213,21 +213,32 @@ MT_INLINE float log1p(float x) {
   return u >= 0.0f ? y : __builtin_nanf("");
 }
 
-// A polynomial up to 0.625, 1 - 2 / (e^2x + 1) beyond. |x| is bounded by 10 as an integer: float
-// bits of one sign are ordered like integers, and then e^2x = 2^n 2^r needs no bounds of its own.
+// min(|x|, end): float bits of one sign are ordered like integers, and that is one instruction. NaN
+// gives end.
+MT_INLINE float bounded_size(float x, float end) {
+  const int32_t size = bits<int32_t>(x) & 0x7fffffff, most = bits<int32_t>(end);
+  return bits<float>(size < most ? size : most);
+}
+
+// t = n + r with |r| <= 1/2, n in [-127, 127]: gives r and 2^n, which is 0 for n = -127.
+MT_INLINE float split_power(float t, float* r) {
+  const float magic = 12582912.0f;  // as in round_small
+  float shifted = t + magic;
+  *r = t - (shifted - magic);
+  return bits<float>((bits<int32_t>(shifted) << 23) + 0x3f800000);
+}
+
+// A polynomial up to 0.625, 1 - 2 / (e^2x + 1) beyond, 1 from 10 on.
 MT_INLINE float tanh(float x) {
-  const int32_t size = bits<int32_t>(x) & 0x7fffffff, ten = bits<int32_t>(10.0f);
-  float a = bits<float>(size < ten ? size : ten);
+  float a = bounded_size(x, 10.0f);
   float z = a * a;
   float p = horner(z, -3.333333091e-01f, 1.333320976e-01f, -5.394720427e-02f, 2.170296710e-02f,
                    -8.182673854e-03f, 2.147536858e-03f);
   float small = p * z * a + a;
-  float t = a * 2.88539008f;
-  const float magic = 12582912.0f;  // as in round_small
-  float shifted = t + magic, r = t - (shifted - magic);
+  float r, power = split_power(a * 2.88539008f, &r);
   float q = horner(r, 6.931471805e-01f, 2.402265110e-01f, 5.550410968e-02f, 9.618033162e-03f,
                    1.333342561e-03f, 1.546839072e-04f);
-  float e = (q * r + 1.0f) * bits<float>((bits<int32_t>(shifted) << 23) + 0x3f800000);
+  float e = (q * r + 1.0f) * power;
   float y = copysign(a < 0.625f ? small : 1.0f - 2.0f / (e + 1.0f), x);
   return x == x ? y : x;
 }

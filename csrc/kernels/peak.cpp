@@ -4,6 +4,8 @@
 // runs one per thread.
 #include "ops/peak.h"
 
+#include "kernels/vector_bytes.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -11,16 +13,9 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int kBytes = 64;
-#elif defined(__AVX__)
-constexpr int kBytes = 32;
-#else
-constexpr int kBytes = 16;
-#endif
-constexpr int kLanes = kBytes / 4;
+constexpr int kLanes = kVectorBytes / 4;
 constexpr int kChains = 12;
-typedef float vec __attribute__((vector_size(kBytes)));
+typedef float vec __attribute__((vector_size(kVectorBytes)));
 
 MT_INLINE void store_past_caches(float* y, vec v) {
 #if defined(__AVX512F__)

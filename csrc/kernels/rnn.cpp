@@ -16,10 +16,6 @@ namespace {
 
 constexpr int64_t kRows = 48, kColumns = 64;
 
-template <class T>
-MT_INLINE T sigmoid(T x) {
-  return T(1) / (T(1) + fn::exp(-x));
-}
 MT_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // w_hh as panels[slice][k][gate * W + unit]: what a slice needs of row k of its transpose,
@@ -52,8 +48,8 @@ MT_INLINE void cell_forward(const RnnArgs& a, int64_t u0, int64_t w, const T* ah
     T *gi = g0, *gf = g0 + h, *gg = g0 + 2 * h, *go = g0 + 3 * h;
 #pragma GCC ivdep
     for (int64_t u = 0; u < w; u++) {
-      const T i = sigmoid(gi[u] + ah[u]), f = sigmoid(gf[u] + ah[W + u]);
-      const T g = fn::tanh(gg[u] + ah[2 * W + u]), o = sigmoid(go[u] + ah[3 * W + u]);
+      const T i = fn::sigmoid(gi[u] + ah[u]), f = fn::sigmoid(gf[u] + ah[W + u]);
+      const T g = fn::tanh(gg[u] + ah[2 * W + u]), o = fn::sigmoid(go[u] + ah[3 * W + u]);
       const T c = f * c_before[u0 + u] + i * g;
       gi[u] = i;
       gf[u] = f;
@@ -67,7 +63,7 @@ MT_INLINE void cell_forward(const RnnArgs& a, int64_t u0, int64_t w, const T* ah
     const T* b = static_cast<const T*>(a.b_hn);
 #pragma GCC ivdep
     for (int64_t u = 0; u < w; u++) {
-      const T r = sigmoid(gr[u] + ah[u]), z = sigmoid(gz[u] + ah[W + u]);
+      const T r = fn::sigmoid(gr[u] + ah[u]), z = fn::sigmoid(gz[u] + ah[W + u]);
       const T inner = ah[2 * W + u] + (b ? b[u0 + u] : T(0));
       const T n = fn::tanh(gn[u] + r * inner);
       gr[u] = r;

@@ -44,14 +44,8 @@ bool run_rows(const ElementIter& it, const F& f) {
       const int64_t first = begin % height;
       const int64_t rows = height - first < end - begin ? height - first : end - begin;
       char* data[3];
-      for (int k = 0; k < 3; k++) {
-        data[k] = it.data[k] + first * it.strides[1][k];
-        int64_t rest = begin / height;
-        for (int d = 2; d < it.ndim; d++) {
-          data[k] += rest % it.shape[d] * it.strides[d][k];
-          rest /= it.shape[d];
-        }
-      }
+      for (int k = 0; k < 3; k++) data[k] = it.data[k] + first * it.strides[1][k];
+      to_plane(it, begin / height, 3, data);
       if (y_single) map2_rows<T, RowKind::whole, RowKind::single>(data, it.strides[1], rows, n, f);
       else if (x_single)
         map2_rows<T, RowKind::single, RowKind::whole>(data, it.strides[1], rows, n, f);

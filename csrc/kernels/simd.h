@@ -1,8 +1,8 @@
 // Vectors of the widest kind of each instruction set, for loops whose order of summation matters
 // (the compiler may not reorder float sums) or whose values must stay in registers.
 #pragma once
-#include "core/macros.h"
 #include "kernels/math.h"
+#include "kernels/vector_bytes.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -10,13 +10,7 @@
 
 namespace mt::cpu::MT_ISA::simd {
 
-#if defined(__AVX512F__)
-constexpr int kBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kBytes = 32;
-#else
-constexpr int kBytes = 16;
-#endif
+constexpr int kBytes = kVectorBytes;
 
 template <class T, int kSize = kBytes>
 struct VecType {

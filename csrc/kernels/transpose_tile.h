@@ -1,20 +1,12 @@
 // N x N elements transposed in vector registers.
 #pragma once
-#include "core/macros.h"
+#include "kernels/vector_bytes.h"
 
 namespace mt::cpu::MT_ISA {
 
-#if defined(__AVX512F__)
-constexpr int kTransposeBytes = 64;
-#elif defined(__AVX__)
-constexpr int kTransposeBytes = 32;
-#else
-constexpr int kTransposeBytes = 16;
-#endif
-
 template <class T>
 constexpr int kTransposeTile =
-    kTransposeBytes / int(sizeof(T)) < 16 ? kTransposeBytes / int(sizeof(T)) : 16;
+    kVectorBytes / int(sizeof(T)) < 16 ? kVectorBytes / int(sizeof(T)) : 16;
 
 template <class T, int N>
 struct TileRow {
