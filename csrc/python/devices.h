@@ -1,6 +1,6 @@
 // The rule that all tensors of a call lie on one device, checked where arguments are converted, so
-// that no op has to think of it. As in PyTorch, a 0-dim CPU tensor among operands on a GPU counts as
-// a number: it is moved there.
+// that no op has to think of it. As in PyTorch, a 0-dim CPU tensor among operands on a GPU counts
+// as a number: it is moved there.
 #pragma once
 #include "python/convert.h"
 

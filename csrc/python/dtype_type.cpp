@@ -97,8 +97,8 @@ Device parse_device(PyObject* o) {
   if (PyLong_Check(o)) return cuda_device(PyLong_AsLongLong(o));
   if (PyUnicode_Check(o)) device = py::handle(device_class)(device);
   py::object type = py::getattr(device, "type", py::none());
-  MT_CHECK_TYPE(py::isinstance<py::str>(type),
-                "device: expected a minitorch.device or a str, got ", Py_TYPE(o)->tp_name);
+  MT_CHECK_TYPE(py::isinstance<py::str>(type), "device: expected a minitorch.device or a str, got ",
+                Py_TYPE(o)->tp_name);
   std::string name = py::cast<std::string>(type);
   if (name == "cpu") return {};
   MT_CHECK(name == "cuda", "device '", name, "' holds no memory: expected cpu or cuda");

@@ -1,5 +1,5 @@
-// Memory from the driver's stream-ordered pools: a block is freed in the order of the stream that it
-// was made on, and comes back from the pool without a call of the operating system.
+// Memory from the driver's stream-ordered pools: a block is freed in the order of the stream that
+// it was made on, and comes back from the pool without a call of the operating system.
 #include <algorithm>
 #include <atomic>
 #include <mutex>
@@ -111,9 +111,9 @@ void* allocate(size_t bytes, int device, void** stream) {
     cudaGetLastError();
     size_t free = 0, total = 0;
     memory_info(device, &free, &total);
-    fail(ErrorKind::OutOfMemory, "CUDA out of memory: tried to allocate ", bytes, " bytes on cuda:",
-         device, "; ", l.allocated.load(), " are in use by tensors, ", free, " of ", total,
-         " are free");
+    fail(ErrorKind::OutOfMemory, "CUDA out of memory: tried to allocate ", bytes,
+         " bytes on cuda:", device, "; ", l.allocated.load(), " are in use by tensors, ", free,
+         " of ", total, " are free");
   }
   check_call(error, "allocate");
   int64_t now = l.allocated += int64_t(bytes);
@@ -153,8 +153,7 @@ void reset_peak_memory_stats(int device) {
   Ledger& l = ledger(device);
   l.peak = l.allocated.load();
   uint64_t zero = 0;
-  MT_CUDA_CHECK(
-      cudaMemPoolSetAttribute(pool_of(device), cudaMemPoolAttrReservedMemHigh, &zero));
+  MT_CUDA_CHECK(cudaMemPoolSetAttribute(pool_of(device), cudaMemPoolAttrReservedMemHigh, &zero));
 }
 
 void memory_info(int device, size_t* free, size_t* total) {

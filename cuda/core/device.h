@@ -62,8 +62,8 @@ void release_pinned(void* data) noexcept;
 bool is_pinned(const void* data);
 
 // Bytes between devices or the host, on the current stream of the CUDA side. Returns when the
-// source may be changed and, for a host destination, the bytes are there; `non_blocking` leaves that
-// to the caller where the host memory is page-locked.
+// source may be changed and, for a host destination, the bytes are there; `non_blocking` leaves
+// that to the caller where the host memory is page-locked.
 void copy_bytes(void* dst, Device to, const void* src, Device from, size_t bytes,
                 bool non_blocking = false);
 

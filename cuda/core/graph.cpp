@@ -22,7 +22,7 @@ struct Graph {
   cudaStream_t stream = nullptr;
   cudaGraphExec_t exec = nullptr;
   bool capturing = false, deleted = false;
-  std::multimap<size_t, void*> free;     // by size
+  std::multimap<size_t, void*> free;       // by size
   std::unordered_map<void*, size_t> live;  // blocks of tensors
 };
 

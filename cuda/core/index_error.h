@@ -8,7 +8,16 @@
 namespace mt::cuda {
 
 // Ops that check indices; the host turns the number into the name.
-enum class IndexOp : int { none, index, gather, scatter, embedding, index_select, cross_entropy, put };
+enum class IndexOp : int {
+  none,
+  index,
+  gather,
+  scatter,
+  embedding,
+  index_select,
+  cross_entropy,
+  put
+};
 
 struct IndexErrors {
   int claimed;  // 0, or 1 once a thread has written the rest

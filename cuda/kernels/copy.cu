@@ -1,7 +1,8 @@
 // Copies with conversion, fills and arithmetic sequences. One read and one write per element.
 //
 // The same dtype: contiguous memory goes through the copy engine; a transposed matrix through tiles
-// of shared memory, so that reads and writes are both along their rows; the rest element by element.
+// of shared memory, so that reads and writes are both along their rows; the rest element by
+// element.
 #include "ops/copy.h"
 
 #include "cuda/kernels/elementwise.cuh"
@@ -74,11 +75,11 @@ __global__ void __launch_bounds__(kThreads) copy_convert_kernel(DType src, const
 constexpr int kTile = 32, kTileRows = 8;
 struct Transpose {
   char *to, *from;
-  int64_t columns, rows;            // columns: contiguous in the destination
-  int64_t to_row, from_column;      // strides in elements
-  int ndim;                         // further dims
+  int64_t columns, rows;        // columns: contiguous in the destination
+  int64_t to_row, from_column;  // strides in elements
+  int ndim;                     // further dims
   Divider shape[kMaxIterDims];
-  int64_t strides[kMaxIterDims][2]; // bytes
+  int64_t strides[kMaxIterDims][2];  // bytes
 };
 
 template <class T>
@@ -120,8 +121,15 @@ bool as_transpose(const ElementIter& it, int64_t size, Transpose* t) {
     if (it.strides[d][1] == size) row = d;
   if (row < 0 || it.shape[0] < 8 || it.shape[row] < 8) return false;
   if (it.strides[row][0] % size || it.strides[0][1] % size) return false;
-  *t = {it.data[0], it.data[1], it.shape[0], it.shape[row], it.strides[row][0] / size,
-        it.strides[0][1] / size, 0, {}, {}};
+  *t = {it.data[0],
+        it.data[1],
+        it.shape[0],
+        it.shape[row],
+        it.strides[row][0] / size,
+        it.strides[0][1] / size,
+        0,
+        {},
+        {}};
   int64_t planes = 1;
   for (int d = 1; d < it.ndim; d++) {
     if (d == row) continue;

@@ -16,8 +16,8 @@ bool is_number(const OperandTypes& types, int k) { return types.numbers >> k & 1
 
 }  // namespace
 
-// A converted operand is dense in the iterator's order of dims; dims that it is broadcast along stay
-// broadcast.
+// A converted operand is dense in the iterator's order of dims; dims that it is broadcast along
+// stay broadcast.
 Converted::Converted(const ElementIter& given, const OperandTypes& given_types, DType compute)
     : it(given), types(given_types) {
   for (int k = 1; k < it.nargs; k++) {

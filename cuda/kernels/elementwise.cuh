@@ -1,8 +1,8 @@
 // Elementwise kernels: out = f(in...), one kernel per formula and compute type.
 //
 // Memory may hold another dtype than the one computed in: the 16-bit floats beside float, the
-// smaller integers beside int64; the choice is the same for all threads, so it costs a branch and no
-// divergence. Other dtypes are converted first (rare: an integer tensor in floating arithmetic).
+// smaller integers beside int64; the choice is the same for all threads, so it costs a branch and
+// no divergence. Other dtypes are converted first (rare: an integer tensor in floating arithmetic).
 // Flat operands move in vectors of four elements; strided ones element by element.
 // Bytes: each operand once. Work: kVectors vectors of four elements per thread.
 #pragma once
@@ -96,7 +96,8 @@ __device__ __forceinline__ T number_of(const Argument& a) {
 
 // Elements [i, i + count) of a flat operand.
 template <class T>
-__device__ __forceinline__ void load_flat(const Argument& a, int64_t i, int count, T (&out)[kVector]) {
+__device__ __forceinline__ void load_flat(const Argument& a, int64_t i, int count,
+                                          T (&out)[kVector]) {
   if (a.number) {
     const T v = number_of<T>(a);
     for (int k = 0; k < kVector; k++) out[k] = v;
@@ -202,7 +203,8 @@ __global__ void __launch_bounds__(kThreads)
 
 // --- host side (elementwise.cu)
 
-// Operands whose dtype the kernels of `compute` do not read, converted to it; freed in stream order.
+// Operands whose dtype the kernels of `compute` do not read, converted to it; freed in stream
+// order.
 class Converted {
  public:
   Converted(const ElementIter& it, const OperandTypes& types, DType compute);
