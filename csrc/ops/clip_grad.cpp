@@ -41,8 +41,8 @@ Tensor total_norm(const Tensors& tensors) {
   std::vector<ClipItem> items = join(flat, &total);
   std::vector<double> partial(size_t(ceil_div(total, kGrain)));
   if (total > 0)
-    MT_DISPATCH_CPU(flat[0].device(), total, clip_grad_squares, flat[0].dtype(), items.data(),
-                    int64_t(items.size()), total, partial.data());
+    MT_DISPATCH(flat[0].device(), total, clip_grad_squares, flat[0].dtype(), items.data(),
+                int64_t(items.size()), total, partial.data());
   double sum = 0;
   for (double p : partial) sum += p;
   return scalar_tensor(Scalar::of(std::sqrt(sum)), flat[0].dtype(), flat[0].device());
@@ -57,8 +57,8 @@ void scale_all_(const Tensors& tensors, double factor) {
     t.bump_version();
   }
   if (total > 0)
-    MT_DISPATCH_CPU(flat[0].device(), total, clip_grad_scale, flat[0].dtype(), items.data(),
-                    int64_t(items.size()), total, factor);
+    MT_DISPATCH(flat[0].device(), total, clip_grad_scale, flat[0].dtype(), items.data(),
+                int64_t(items.size()), total, factor);
   for (size_t i = 0; i < flat.size(); i++)
     if (flat[i].data() != tensors[i].data()) copy_into(tensors[i], flat[i]);
 }

@@ -15,8 +15,8 @@ struct ClipItem {
 
 // Sum of squares of every chunk of kGrain elements of the joint range: ceil(total / kGrain)
 // numbers.
-MT_KERNEL_CPU_ONLY(clip_grad_squares, void(DType dtype, const ClipItem* items, int64_t count,
-                                           int64_t total, double* partial))
+MT_KERNEL(clip_grad_squares,
+          void(DType dtype, const ClipItem* items, int64_t count, int64_t total, double* partial))
 // Every element times `factor`, in place.
-MT_KERNEL_CPU_ONLY(clip_grad_scale, void(DType dtype, const ClipItem* items, int64_t count,
-                                         int64_t total, double factor))
+MT_KERNEL(clip_grad_scale,
+          void(DType dtype, const ClipItem* items, int64_t count, int64_t total, double factor))

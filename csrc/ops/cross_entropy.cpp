@@ -96,8 +96,8 @@ std::tuple<Tensor, Hidden<Tensor>, Hidden<double>> cross_entropy(
   Prepared p("cross_entropy", input, target, weight, reduction, ignore_index, smoothing);
   Tensor loss = p.result(), stats = p.stats();
   CrossEntropyTotals totals;
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), cross_entropy_forward, p.args, loss.data(),
-                  stats.data(), &totals);
+  MT_DISPATCH(p.x.device(), p.x.numel(), cross_entropy_forward, p.args, loss.data(), stats.data(),
+              &totals);
   p.check_range("cross_entropy", totals);
   return {to_dtype(loss, input.dtype()), Hidden<Tensor>{stats}, Hidden<double>{totals.weight}};
 }
@@ -107,8 +107,8 @@ Tensor cross_entropy_grad(const Tensor& dy, const Tensor& input, const Tensor& t
                           int64_t ignore_index, double smoothing, double total_weight) {
   Prepared p("cross_entropy", input, target, weight, reduction, ignore_index, smoothing);
   Tensor g = p.gradient(dy), dx = empty_like(p.x);
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), cross_entropy_backward, p.args, stats.data(), g.data(),
-                  total_weight, dx.data());
+  MT_DISPATCH(p.x.device(), p.x.numel(), cross_entropy_backward, p.args, stats.data(), g.data(),
+              total_weight, dx.data());
   return to_dtype(dx, input.dtype());
 }
 
@@ -120,7 +120,7 @@ std::tuple<Tensor, Hidden<double>> nll(const Tensor& input, const Tensor& target
   Prepared p("nll_loss", input, target, weight, reduction, ignore_index, 0);
   Tensor loss = p.result();
   CrossEntropyTotals totals;
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), nll_forward, p.args, loss.data(), &totals);
+  MT_DISPATCH(p.x.device(), p.x.numel(), nll_forward, p.args, loss.data(), &totals);
   p.check_range("nll_loss", totals);
   return {to_dtype(loss, input.dtype()), Hidden<double>{totals.weight}};
 }
@@ -131,8 +131,7 @@ Tensor nll_grad(const Tensor& dy, const Tensor& input, const Tensor& target,
                 double total_weight) {
   Prepared p("nll_loss", input, target, weight, reduction, ignore_index, 0);
   Tensor g = p.gradient(dy), dx = empty_like(p.x);
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), nll_backward, p.args, g.data(), total_weight,
-                  dx.data());
+  MT_DISPATCH(p.x.device(), p.x.numel(), nll_backward, p.args, g.data(), total_weight, dx.data());
   return to_dtype(dx, input.dtype());
 }
 

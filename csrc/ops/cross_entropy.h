@@ -31,12 +31,11 @@ struct CrossEntropyTotals {
 
 // loss: [n * inner], or one element. stats: per row, the maximum and the log of the sum of
 // exp(x - maximum), [n * inner, 2].
-MT_KERNEL_CPU_ONLY(cross_entropy_forward, void(const CrossEntropyArgs& args, void* loss,
-                                               void* stats, CrossEntropyTotals* totals))
+MT_KERNEL(cross_entropy_forward,
+          void(const CrossEntropyArgs& args, void* loss, void* stats, CrossEntropyTotals* totals))
 // dy: [n * inner] or one element.
-MT_KERNEL_CPU_ONLY(cross_entropy_backward, void(const CrossEntropyArgs& args, const void* stats,
-                                                const void* dy, double total_weight, void* dx))
-MT_KERNEL_CPU_ONLY(nll_forward,
-                   void(const CrossEntropyArgs& args, void* loss, CrossEntropyTotals* totals))
-MT_KERNEL_CPU_ONLY(nll_backward, void(const CrossEntropyArgs& args, const void* dy,
-                                      double total_weight, void* dx))
+MT_KERNEL(cross_entropy_backward, void(const CrossEntropyArgs& args, const void* stats,
+                                       const void* dy, double total_weight, void* dx))
+MT_KERNEL(nll_forward, void(const CrossEntropyArgs& args, void* loss, CrossEntropyTotals* totals))
+MT_KERNEL(nll_backward,
+          void(const CrossEntropyArgs& args, const void* dy, double total_weight, void* dx))

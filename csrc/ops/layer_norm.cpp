@@ -60,8 +60,8 @@ std::tuple<Tensor, Hidden<Tensor>, Hidden<Tensor>> forward(const char* op, const
   Tensor y = empty_like(p.x), rstd = empty(p.stats, p.args.dtype, p.x.device());
   Tensor mean;
   if (centre) mean = empty(p.stats, p.args.dtype, p.x.device());
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), layer_norm_forward, p.args, y.data(),
-                  centre ? mean.data() : nullptr, rstd.data());
+  MT_DISPATCH(p.x.device(), p.x.numel(), layer_norm_forward, p.args, y.data(),
+              centre ? mean.data() : nullptr, rstd.data());
   return {to_dtype(y, input.dtype()), Hidden<Tensor>{mean}, Hidden<Tensor>{rstd}};
 }
 
@@ -79,10 +79,9 @@ std::tuple<Tensor, Tensor, Tensor> backward(const char* op, const Tensor& dy, co
     int64_t chunks = ceil_div(p.args.rows, layer_norm_grain(p.args.rows, p.args.n));
     partial = empty({chunks, 2, p.args.n}, p.args.dtype, p.x.device());
   }
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), layer_norm_backward, p.args, g.data(),
-                  centre ? mean->data() : nullptr, rstd.data(), dx.data(),
-                  params ? dw.data() : nullptr, db ? db.data() : nullptr,
-                  params ? partial.data() : nullptr);
+  MT_DISPATCH(p.x.device(), p.x.numel(), layer_norm_backward, p.args, g.data(),
+              centre ? mean->data() : nullptr, rstd.data(), dx.data(), params ? dw.data() : nullptr,
+              db ? db.data() : nullptr, params ? partial.data() : nullptr);
   dx = to_dtype(dx, input.dtype());
   if (dw && weight) dw = to_dtype(dw, weight->dtype());
   return {dx, dw, db};

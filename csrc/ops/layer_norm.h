@@ -26,9 +26,7 @@ inline int64_t layer_norm_grain(int64_t rows, int64_t n) {
 }  // namespace mt
 
 // mean [rows] (where centred), rstd [rows]: 1 / sqrt(variance + eps).
-MT_KERNEL_CPU_ONLY(layer_norm_forward,
-                   void(const LayerNormArgs& args, void* y, void* mean, void* rstd))
+MT_KERNEL(layer_norm_forward, void(const LayerNormArgs& args, void* y, void* mean, void* rstd))
 // dw and db may be null together. partial: [ceil(rows / layer_norm_grain), 2, n].
-MT_KERNEL_CPU_ONLY(layer_norm_backward,
-                   void(const LayerNormArgs& args, const void* dy, const void* mean,
-                        const void* rstd, void* dx, void* dw, void* db, void* partial))
+MT_KERNEL(layer_norm_backward, void(const LayerNormArgs& args, const void* dy, const void* mean,
+                                    const void* rstd, void* dx, void* dw, void* db, void* partial))

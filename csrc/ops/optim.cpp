@@ -127,8 +127,8 @@ void run(const char* name, OptimRule rule, const Tensors& params, const Tensors&
       items.push_back(item);
     }
     if (total > 0)
-      MT_DISPATCH_CPU(params[first].device(), total, optim_step, rule, dtype, items.data(),
-                      int64_t(items.size()), total);
+      MT_DISPATCH(params[first].device(), total, optim_step, rule, dtype, items.data(),
+                  int64_t(items.size()), total);
   }
   for (const Copy& c : copies) copy_into(c.original, c.work);
 }
