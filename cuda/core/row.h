@@ -97,13 +97,14 @@ bool rows_aligned(int64_t n, const P*... rows) {
   return n % V == 0 && ((reinterpret_cast<uintptr_t>(rows) % (sizeof(T) * V) == 0) && ...);
 }
 
-// A long row, walked by the whole block: f(i, count) for pieces of up to V elements that start at
-// i.
-template <int V, class F>
+// A long row, walked by the block or a warp: f(i, count) for pieces of up to V elements from i on.
+template <int V, bool kBlock = true, class F>
 __device__ __forceinline__ void for_pieces(int64_t n, const F& f) {
-  for (int64_t i = int64_t(threadIdx.x) * V; i < n; i += int64_t(blockDim.x) * V)
+  using Threads = RowThreads<kBlock>;
+  for (int64_t i = int64_t(Threads::rank()) * V; i < n; i += int64_t(Threads::count()) * V)
     f(i, n - i < V ? int(n - i) : V);
 }
+// `vectors`: x is aligned to V elements; `outside` fills up what is behind `count`.
 template <class T, int V>
 __device__ __forceinline__ void load_piece(const T* x, int count, bool vectors,
                                            compute_t<T> outside, compute_t<T> (&v)[V]) {
