@@ -27,9 +27,9 @@ Result train(const Tensor& input, const std::optional<Tensor>& weight,
   if (running_mean) m = in.channel(op, "running_mean", *running_mean);
   if (running_var) v = in.channel(op, "running_var", *running_var);
   const bool move = in.x.numel() > 0;
-  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_train, args_of(in, eps), momentum,
-                  y.data(), mean.data(), rstd.data(), m && move ? m.data() : nullptr,
-                  v && move ? v.data() : nullptr);
+  MT_DISPATCH(in.x.device(), in.x.numel(), batch_norm_train, args_of(in, eps), momentum, y.data(),
+              mean.data(), rstd.data(), m && move ? m.data() : nullptr,
+              v && move ? v.data() : nullptr);
   auto write_back = [&](const std::optional<Tensor>& running, const Tensor& moved) {
     if (!running || !move) return;
     if (moved.data() != running->data()) copy_into(*running, moved);
@@ -51,8 +51,8 @@ Result eval(const Tensor& input, const std::optional<Tensor>& weight,
   Tensor m = in.channel(op, "running_mean", *running_mean);
   Tensor v = in.channel(op, "running_var", *running_var);
   Tensor y = empty_like(in.x), mean, rstd;
-  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_eval, args_of(in, eps), m.data(),
-                  v.data(), y.data());
+  MT_DISPATCH(in.x.device(), in.x.numel(), batch_norm_eval, args_of(in, eps), m.data(), v.data(),
+              y.data());
   if (keep) {
     mean = empty_like(m);
     copy_into(mean, m);
@@ -76,9 +76,9 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dy, const Tensor& inpu
     dw = empty_like(mean);
     db = empty_like(mean);
   }
-  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_backward, args_of(in, 0), training,
-                  g.data(), mean.data(), rstd.data(), dx.data(), params ? dw.data() : nullptr,
-                  params ? db.data() : nullptr);
+  MT_DISPATCH(in.x.device(), in.x.numel(), batch_norm_backward, args_of(in, 0), training, g.data(),
+              mean.data(), rstd.data(), dx.data(), params ? dw.data() : nullptr,
+              params ? db.data() : nullptr);
   return {to_dtype(dx, input.dtype()), dw, db};
 }
 

@@ -87,7 +87,7 @@ std::tuple<Tensor, Hidden<Tensor>> forward(const Tensor& log_probs, const Tensor
   Prepared p(log_probs, targets, input_lengths, target_lengths, blank);
   Tensor loss = empty({p.args.n}, p.args.dtype, p.x.device());
   Tensor alpha = empty({p.args.n, p.args.steps, p.width()}, p.args.dtype, p.x.device());
-  MT_DISPATCH_CPU(p.x.device(), alpha.numel(), ctc_forward, p.args, loss.data(), alpha.data());
+  MT_DISPATCH(p.x.device(), alpha.numel(), ctc_forward, p.args, loss.data(), alpha.data());
   return {to_dtype(loss, log_probs.dtype()), Hidden<Tensor>{alpha}};
 }
 
@@ -98,8 +98,8 @@ Tensor backward(const Tensor& dloss, const Tensor& log_probs, const Tensor& targ
   Tensor g = contiguous(to_dtype(expand_to(dloss, {p.args.n}, "ctc_loss"), p.args.dtype));
   Tensor l = to_dtype(loss, p.args.dtype), dx = empty_like(p.x);
   Tensor beta = empty({p.args.n, 2, p.width()}, p.args.dtype, p.x.device());
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), ctc_backward, p.args, l.data(), alpha.data(), g.data(),
-                  zero_infinity, beta.data(), dx.data());
+  MT_DISPATCH(p.x.device(), p.x.numel(), ctc_backward, p.args, l.data(), alpha.data(), g.data(),
+              zero_infinity, beta.data(), dx.data());
   return to_dtype(dx, log_probs.dtype());
 }
 

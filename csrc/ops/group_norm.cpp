@@ -24,8 +24,8 @@ std::tuple<Tensor, Hidden<Tensor>, Hidden<Tensor>> forward(const Tensor& input, 
   GroupNormArgs args = args_of("group_norm", in, groups, eps);
   Tensor y = empty_like(in.x), mean = empty({in.n, groups}, in.dtype, in.x.device());
   Tensor rstd = empty_like(mean);
-  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), group_norm_forward, args, y.data(), mean.data(),
-                  rstd.data());
+  MT_DISPATCH(in.x.device(), in.x.numel(), group_norm_forward, args, y.data(), mean.data(),
+              rstd.data());
   return {to_dtype(y, input.dtype()), Hidden<Tensor>{mean}, Hidden<Tensor>{rstd}};
 }
 
@@ -40,9 +40,9 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dy, const Tensor& inpu
     dw = empty({in.c}, in.dtype, in.x.device());
     db = empty_like(dw);
   }
-  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), group_norm_backward, args, g.data(), mean.data(),
-                  rstd.data(), dx.data(), params ? dw.data() : nullptr,
-                  params ? db.data() : nullptr, partial.data());
+  MT_DISPATCH(in.x.device(), in.x.numel(), group_norm_backward, args, g.data(), mean.data(),
+              rstd.data(), dx.data(), params ? dw.data() : nullptr, params ? db.data() : nullptr,
+              partial.data());
   return {to_dtype(dx, input.dtype()), dw, db};
 }
 
