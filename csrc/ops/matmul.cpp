@@ -366,7 +366,7 @@ Tensor int_mm(const Tensor& a, const Tensor& b) {
   args.a = a.data(), args.a_row = a.stride(0), args.a_col = a.stride(1);
   args.b = b.data(), args.b_row = b.stride(0), args.b_col = b.stride(1);
   args.c = y.data(), args.c_row = s.n;
-  MT_DISPATCH_CPU(a.device(), s.m * s.n + s.k * (s.m + s.n), gemm_int8, args);
+  MT_DISPATCH(a.device(), s.m * s.n + s.k * (s.m + s.n), gemm_int8, args);
   return y;
 }
 
