@@ -108,7 +108,9 @@ void gemm_stacks(DType dtype, Device device, const Dims& sizes, int64_t m, int64
   ReleaseGil no_gil(work);
   if (device.is_cpu()) return run([](const GemmArgs& g) { cpu::gemm(g); });
 #if defined(MT_WITH_CUDA)
+  const cuda::DeviceGuard guard(device.index);
   run([](const GemmArgs& g) { cuda::gemm(g); });
+  cuda::check_launch("gemm", device.index);
 #endif
 }
 

@@ -57,6 +57,12 @@ struct MatrixSource {
   bool along_k;
 };
 
+// Length of k in a batch, where a source has an own one.
+template <class Source>
+__device__ __forceinline__ int64_t depth_of(const Source&, int64_t, int64_t k) {
+  return k;
+}
+
 // Loads kExtent x BK. kVector: one of the dims is contiguous and all its vectors of V are aligned.
 template <class T, class S, int kExtent, int kRow, bool kVector>
 struct MatrixLoader {
@@ -228,8 +234,9 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
   locate_tile(grid, blockIdx.x, &tm, &tn);
   const int64_t i0 = int64_t(tm) * S::BM, j0 = int64_t(tn) * S::BN;
   const int64_t k0 = int64_t(blockIdx.y) * grid.part;
-  int left = grid.k - k0 < grid.part ? int(grid.k - k0) : grid.part;
   const int64_t batch = grid.first_batch + blockIdx.z;
+  const int64_t rest = depth_of(b_source, batch, grid.k) - k0;
+  int left = rest < grid.part ? int(rest) : grid.part;
   LoadA a(a_source, batch, i0, k0);
   LoadB b(b_source, batch, j0, k0);
   ThreadTile<S> t;
