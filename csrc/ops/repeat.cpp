@@ -41,7 +41,8 @@ Tensor repeat_places(const Tensor& repeats, int64_t total) {
            repeats.sizes());
   MT_CHECK(is_integral(repeats.dtype()),
            "repeat_interleave(): repeats has to be of an integer dtype, got ", repeats.dtype());
-  Tensor r = contiguous(to_dtype(repeats, DType::Int64));
+  // The size of the result is a sum of values: the host has to know them.
+  Tensor r = to_device(contiguous(to_dtype(repeats, DType::Int64)), {});
   const int64_t* times = r.data<int64_t>();
   int64_t sum = 0;
   for (int64_t i = 0; i < r.numel(); i++) {
@@ -50,11 +51,11 @@ Tensor repeat_places(const Tensor& repeats, int64_t total) {
   }
   MT_CHECK(total < 0 || total == sum, "repeat_interleave(): output_size ", total,
            " is not the sum of repeats, ", sum);
-  Tensor y = empty({sum}, DType::Int64, repeats.device());
+  Tensor y = empty({sum}, DType::Int64, {});
   int64_t* to = y.data<int64_t>();
   for (int64_t i = 0; i < r.numel(); i++)
     for (int64_t k = 0; k < times[i]; k++) *to++ = i;
-  return y;
+  return to_device(y, repeats.device());
 }
 
 }  // namespace
