@@ -10,6 +10,8 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
+using fn::Keys;
+
 constexpr int64_t kDigits = 256;
 constexpr int64_t kShortRow = 64;
 constexpr int64_t kMaxChunks = 16;

@@ -1,9 +1,13 @@
 // Keys whose order as unsigned integers is the order of the elements: NaN last, -0 equal to 0.
 #pragma once
+#include "kernels/fn.h"
+#if defined(MT_CUDA_KERNELS)
+#include "cuda/core/vec.h"
+#else
 #include "kernels/elementwise.h"
-#include "kernels/math.h"
+#endif
 
-namespace mt::cpu::MT_ISA {
+namespace MT_FN {
 
 template <class S>
 struct Keys {  // integers up to 32 bits
@@ -29,14 +33,14 @@ struct FloatKeys {
   static constexpr U kSign = U(1) << (sizeof(U) * 8 - 1);
   static MT_INLINE Key of(S v) {
     const F f = load<S>(v) + F(0);
-    const U u = fn::bits<U>(f);
+    const U u = bits<U>(f);
     const U key = (u & kSign) ? ~u : (u | kSign);
     return f == f ? key : ~U(0);
   }
   static MT_INLINE S value(Key k) {
-    return store_as<S>(fn::bits<F>((k & kSign) ? U(k ^ kSign) : U(~k)));
+    return store_as<S>(bits<F>((k & kSign) ? U(k ^ kSign) : U(~k)));
   }
-  static MT_INLINE bool is_negative_zero(S v) { return fn::bits<U>(F(load<S>(v))) == kSign; }
+  static MT_INLINE bool is_negative_zero(S v) { return bits<U>(F(load<S>(v))) == kSign; }
 };
 template <>
 struct Keys<float> : FloatKeys<float, float, uint32_t> {};
@@ -47,4 +51,4 @@ struct Keys<float16> : FloatKeys<float16, float, uint32_t> {};
 template <>
 struct Keys<bfloat16> : FloatKeys<bfloat16, float, uint32_t> {};
 
-}  // namespace mt::cpu::MT_ISA
+}  // namespace MT_FN

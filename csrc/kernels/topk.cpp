@@ -9,6 +9,8 @@
 namespace mt::cpu::MT_ISA {
 namespace {
 
+using fn::Keys;
+
 // --- topk
 
 // Restores the heap whose element at i may be larger than its children.

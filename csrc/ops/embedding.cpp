@@ -40,7 +40,7 @@ Tensor embedding_backward(const Tensor& given_dy, const Tensor& given, int64_t r
         make_index_loop({n, width}, loop_operand(dy, {width, 1}), loop_operand(dw, {0, 1}),
                         loop_operand(index, {1, 0}), 1, width * bytes, rows);
     loop.skip = padding;
-    MT_DISPATCH_CPU(dw.device(), dy.numel(), index_reduce, dtype, IndexReduce::add, loop);
+    MT_DISPATCH(dw.device(), dy.numel(), index_reduce, dtype, IndexReduce::add, loop);
   }
   return to_dtype(dw, given_dy.dtype());
 }

@@ -67,7 +67,7 @@ void write(const Tensor& x, const Tensor& values, Write how, const Make& make) {
   DType dtype = accumulate_type(x.dtype());
   Tensor to = to_dtype(x, dtype), v = values_for(values, x, dtype);
   IndexLoop loop = make(to, v);
-  MT_DISPATCH_CPU(x.device(), loop.it.numel, index_reduce, dtype, IndexReduce(int(how) - 1), loop);
+  MT_DISPATCH(x.device(), loop.it.numel, index_reduce, dtype, IndexReduce(int(how) - 1), loop);
   if (to.impl() != x.impl()) copy_into(x, to);
 }
 
@@ -176,7 +176,7 @@ Tensor gather_backward(const Tensor& given_dy, const Dims& sizes, int64_t dim,
          index = at_least_1d(index_tensor(given, "gather"));
   IndexLoop loop = element_loop(dy, at_least_1d(dx), d, index);
   if (dy.numel())
-    MT_DISPATCH_CPU(dx.device(), loop.it.numel, index_reduce, dtype, IndexReduce::add, loop);
+    MT_DISPATCH(dx.device(), loop.it.numel, index_reduce, dtype, IndexReduce::add, loop);
   return to_dtype(dx, given_dy.dtype());
 }
 

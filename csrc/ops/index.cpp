@@ -55,8 +55,8 @@ struct Advanced {
       for (int d = first; d <= last; d++) {
         if (!indices[d]) continue;
         size += (x.size(d) - 1) * x.stride(d);
-        MT_DISPATCH_CPU(x.device(), index.numel(), index_offsets,
-                        make_iter(common, {&index, &indices[d]}), x.size(d), x.stride(d), begin);
+        MT_DISPATCH(x.device(), index.numel(), index_offsets,
+                    make_iter(common, {&index, &indices[d]}), x.size(d), x.stride(d), begin);
         begin = false;
       }
     }
@@ -119,12 +119,12 @@ void put(const Tensor& x, const Tensor* indices, const Tensor& given, bool accum
     run_index_set(x, a.loop(x, v));
   } else if (dtype == x.dtype()) {
     IndexLoop loop = a.loop(x, v);
-    MT_DISPATCH_CPU(x.device(), loop.it.numel, index_reduce, dtype, IndexReduce::add, loop);
+    MT_DISPATCH(x.device(), loop.it.numel, index_reduce, dtype, IndexReduce::add, loop);
   } else {
     Tensor wide = to_dtype(x, dtype);
     Advanced b(wide, indices);
     IndexLoop loop = b.loop(wide, v);
-    MT_DISPATCH_CPU(x.device(), loop.it.numel, index_reduce, dtype, IndexReduce::add, loop);
+    MT_DISPATCH(x.device(), loop.it.numel, index_reduce, dtype, IndexReduce::add, loop);
     copy_into(x, wide);
   }
 }
@@ -140,7 +140,7 @@ struct IndexList {
                    ")");
     for (const std::optional<Tensor>& t : given) {
       if (t && (t->dtype() == DType::Bool || t->dtype() == DType::UInt8)) {
-        Tensor places = nonzero_of_mask(to_dtype(*t, DType::Bool), true);
+        Tensor places = nonzero_of_mask(to_device(to_dtype(*t, DType::Bool), x.device()), true);
         MT_CHECK_INDEX(d + t->dim() <= x.dim(), op, "(): too many indices for tensor of dimension ",
                        x.dim());
         for (int i = 0; i < t->dim(); i++) {
@@ -151,7 +151,7 @@ struct IndexList {
         }
       } else {
         MT_CHECK_INDEX(d < x.dim(), op, "(): too many indices for tensor of dimension ", x.dim());
-        tensor[d++] = t ? index_tensor(*t, op) : Tensor();
+        tensor[d++] = t ? to_device(index_tensor(*t, op), x.device()) : Tensor();
       }
     }
   }
@@ -168,6 +168,7 @@ void index_put_(const Tensor& x, const std::vector<std::optional<Tensor>>& indic
   MT_CHECK(values.dtype() == x.dtype(),
            "Index put requires the source and destination dtypes match, got ", x.dtype(),
            " for the destination and ", values.dtype(), " for the source.");
+  check_same_device(x, values, "index_put_");
   put(x, list.tensor, values, accumulate);
   x.bump_version();
 }
@@ -187,7 +188,8 @@ py::object index_objects(const Tensor& x, const ParsedIndex& p) {
 py::object getitem(const Tensor& x, py::handle index) {
   bool grad = grad_mode.enabled && x.requires_grad();
   if (!grad)
-    if (const Tensor* mask = full_mask(x, index.ptr())) return object(masked_select(x, *mask));
+    if (const Tensor* mask = full_mask(x, index.ptr()))
+      return object(masked_select(x, to_device(*mask, x.device())));
   ParsedIndex p;
   parse_index(x, index.ptr(), p);
   Tensor view = p.view(x);
@@ -219,7 +221,8 @@ void setitem(const Tensor& x, py::handle index, py::handle value) {
   if (v.dim() == 0)
     if (const Tensor* mask = full_mask(x, index.ptr())) {
       check_no_overlap(x, "__setitem__");
-      masked_fill_into(x, x, *mask, to_dtype(v, x.dtype()));
+      masked_fill_into(x, x, to_device(*mask, x.device()),
+                       to_device(to_dtype(v, x.dtype()), x.device()));
       x.bump_version();
       return;
     }
@@ -227,7 +230,7 @@ void setitem(const Tensor& x, py::handle index, py::handle value) {
   parse_index(x, index.ptr(), p);
   Tensor view = p.view(x);
   if (p.advanced) {
-    put(view, p.index, v, false);
+    put(view, p.index, to_device(v, x.device()), false);
   } else {
     if (same_elements(view, v)) return;  // x[i] += y: done in place already
     check_no_overlap(view, "__setitem__");
@@ -278,7 +281,7 @@ void put_(const Tensor& x, const Tensor& given, const Tensor& source, bool accum
   IndexLoop loop = flat_loop(v, to, index);
   if (index.numel() == 0) return;
   if (accumulate)
-    MT_DISPATCH_CPU(x.device(), loop.it.numel, index_reduce, dtype, IndexReduce::add, loop);
+    MT_DISPATCH(x.device(), loop.it.numel, index_reduce, dtype, IndexReduce::add, loop);
   else run_index_set(to, loop);
   if (to.impl() != x.impl()) copy_into(x, to);
   x.bump_version();
@@ -291,8 +294,8 @@ MT_BIND(index) {
   def_plain<&parse>(m, "parse_index");
   def_plain<&setitem>(m, "setitem");
   def_plain<&is_item>(m, "is_item");
-  def_op<&index>(m, "index");
-  def_plain<&index_put_>(m, "index_put_");
+  def_op<&index, kAnyDevice>(m, "index");
+  def_plain<&index_put_, kAnyDevice>(m, "index_put_");
   def_op<&take>(m, "take");
   def_plain<&put_>(m, "put_");
 }

@@ -26,14 +26,12 @@ enum class IndexReduce : int { add, mul, amin, amax };
 }  // namespace mt
 
 // operand {index}; found[0] = 1 and found[1] = an index that is outside of [low, high).
-MT_KERNEL_CPU_ONLY(index_check,
-                   void(const ElementIter& it, int64_t low, int64_t high, int64_t* found))
+MT_KERNEL(index_check, void(const ElementIter& it, int64_t low, int64_t high, int64_t* found))
 // operands {offsets, index}: offsets += wrapped index * stride; `first` overwrites.
-MT_KERNEL_CPU_ONLY(index_offsets,
-                   void(const ElementIter& it, int64_t size, int64_t stride, bool first))
+MT_KERNEL(index_offsets, void(const ElementIter& it, int64_t size, int64_t stride, bool first))
 // y = x[k]
-MT_KERNEL_CPU_ONLY(index_get, void(int64_t itemsize, const IndexLoop& loop))
+MT_KERNEL(index_get, void(int64_t itemsize, const IndexLoop& loop))
 // x[k] = value, the last one where several have the same k
-MT_KERNEL_CPU_ONLY(index_set, void(int64_t itemsize, const IndexLoop& loop))
+MT_KERNEL(index_set, void(int64_t itemsize, const IndexLoop& loop))
 // x[k] = reduce(x[k], value) in the order of the loop; not for the 16-bit floats
-MT_KERNEL_CPU_ONLY(index_reduce, void(DType dtype, IndexReduce op, const IndexLoop& loop))
+MT_KERNEL(index_reduce, void(DType dtype, IndexReduce op, const IndexLoop& loop))

@@ -54,8 +54,8 @@ Tensor index_tensor(const Tensor& index, const char* op) {
 
 void check_index(const Tensor& index, int64_t size, const char* op, int dim, bool positive) {
   int64_t found[2] = {0, 0};
-  MT_DISPATCH_CPU(index.device(), index.numel(), index_check, make_iter(index.sizes(), {&index}),
-                  positive ? 0 : -size, size, found);
+  MT_DISPATCH(index.device(), index.numel(), index_check, make_iter(index.sizes(), {&index}),
+              positive ? 0 : -size, size, found);
   MT_CHECK_INDEX(!found[0], op, "(): index ", found[1], " is out of bounds for dimension ", dim,
                  " with size ", size);
 }
@@ -69,7 +69,7 @@ Tensor values_for(const Tensor& values, const Tensor& x, DType dtype) {
 }
 
 void run_index_get(const Tensor& y, const IndexLoop& loop) {
-  MT_DISPATCH_CPU(y.device(), y.numel(), index_get, int64_t(itemsize(y.dtype())), loop);
+  MT_DISPATCH(y.device(), y.numel(), index_get, int64_t(itemsize(y.dtype())), loop);
 }
 
 void run_checked_get(const Tensor& y, IndexLoop& loop, const char* op, int dim, bool positive) {
@@ -82,7 +82,7 @@ void run_checked_get(const Tensor& y, IndexLoop& loop, const char* op, int dim, 
 }
 
 void run_index_set(const Tensor& x, const IndexLoop& loop) {
-  MT_DISPATCH_CPU(x.device(), loop.it.numel, index_set, int64_t(itemsize(x.dtype())), loop);
+  MT_DISPATCH(x.device(), loop.it.numel, index_set, int64_t(itemsize(x.dtype())), loop);
 }
 
 }  // namespace mt

@@ -23,7 +23,7 @@ Item item_of_tensor(const Tensor& t) {
                  t.dtype());
   if (is_mask(t)) return {Kind::Mask, 0, nullptr, to_dtype(t, DType::Bool)};
   Tensor k = to_dtype(t, DType::Int64);
-  if (k.dim() == 0) return {Kind::Int, *k.data<int64_t>()};
+  if (k.dim() == 0) return {Kind::Int, *to_device(k, {}).data<int64_t>()};
   return {Kind::Integers, 0, nullptr, k};
 }
 
@@ -100,15 +100,15 @@ Range range_of(PyObject* slice, int64_t n) {
   return {start, length, step};
 }
 
-Tensor truth_index(bool on) {
-  Tensor t = empty({on ? 1 : 0}, DType::Int64, {});
-  if (on) *t.data<int64_t>() = 0;
+Tensor truth_index(bool on, Device device) {
+  Tensor t = empty({on ? 1 : 0}, DType::Int64, device);
+  copy_into(t, scalar_tensor(Scalar::of(int64_t(0)), DType::Int64, {}));
   return t;
 }
 
 void put_mask(const Tensor& x, const Tensor& mask, int dim, ParsedIndex& out) {
   if (mask.dim() == 0) {
-    out.index[out.sizes.n] = truth_index(*mask.data<bool>());
+    out.index[out.sizes.n] = truth_index(*to_device(mask, {}).data<bool>(), x.device());
     out.sizes.push(1);
     out.strides.push(0);
     return;
@@ -209,19 +209,19 @@ void parse_index(const Tensor& x, PyObject* index, ParsedIndex& out) {
       case Kind::Bool:
         out.whole = false;
         out.advanced = true;
-        out.index[out.sizes.n] = truth_index(item.value);
+        out.index[out.sizes.n] = truth_index(item.value, x.device());
         out.sizes.push(1);
         out.strides.push(0);
         break;
       case Kind::Mask:
         out.advanced = true;
         out.whole = out.whole && item.tensor.dim() > 0;
-        put_mask(x, item.tensor, dim, out);
+        put_mask(x, to_device(item.tensor, x.device()), dim, out);
         dim += item.tensor.dim();
         break;
       case Kind::Integers:
         out.advanced = true;
-        out.index[out.sizes.n] = item.tensor;
+        out.index[out.sizes.n] = to_device(item.tensor, x.device());
         keep(1);
         break;
     }

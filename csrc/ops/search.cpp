@@ -1,7 +1,6 @@
 #include "ops/search.h"
 
 #include <cmath>
-#include <cstring>
 
 #include "ops/extremum.h"
 #include "ops/reduce_dims.h"
@@ -13,7 +12,7 @@ DType stored_as(DType t) { return t == DType::Bool ? DType::UInt8 : t; }
 
 Tensor zeros(const Dims& shape, DType dtype, Device device) {
   Tensor y = empty(shape, dtype, device);
-  if (y.numel() > 0) std::memset(y.data(), 0, y.nbytes());
+  copy_into(y, scalar_tensor(Scalar::of(int64_t(0)), dtype, {}));
   return y;
 }
 
@@ -47,9 +46,10 @@ Tensor search(const Tensor& boundaries, const Tensor& values, bool right, bool o
              "got dtype ",
              scalar_type_name(sorter->dtype()));
     order = contiguous(*sorter);
-    int64_t n = boundaries.size(-1);
+    const int64_t n = boundaries.size(-1);
+    const Tensor host = to_device(order, {});
     for (int64_t i = 0; i < order.numel(); i++)
-      MT_CHECK(order.data<int64_t>()[i] >= 0 && order.data<int64_t>()[i] < n,
+      MT_CHECK(host.data<int64_t>()[i] >= 0 && host.data<int64_t>()[i] < n,
                "searchsorted(): sorter index out of range");
   }
   Tensor b = contiguous(boundaries), x = contiguous(values);
@@ -57,9 +57,9 @@ Tensor search(const Tensor& boundaries, const Tensor& values, bool right, bool o
   int64_t m = x.dim() ? x.size(-1) : 1, rows = m ? x.numel() / m : 0;
   if (shared) rows = 1, m = x.numel();
   if (x.numel() > 0)
-    MT_DISPATCH_CPU(x.device(), 16 * x.numel(), searchsorted, stored_as(x.dtype()), b.data(),
-                    order ? order.data<int64_t>() : nullptr, x.data(), y.data<int64_t>(), rows,
-                    b.size(-1), m, shared, right);
+    MT_DISPATCH(x.device(), 16 * x.numel(), searchsorted, stored_as(x.dtype()), b.data(),
+                order ? order.data<int64_t>() : nullptr, x.data(), y.data<int64_t>(), rows,
+                b.size(-1), m, shared, right);
   return out_int32 ? to_dtype(y, DType::Int32) : y;
 }
 
@@ -74,10 +74,11 @@ Tensor bin_count(const Tensor& input, const std::optional<Tensor>& weights, int6
   Tensor x = contiguous(to_dtype(input, DType::Int64));
   const int64_t* p = x.data<int64_t>();
   int64_t low, high;
+  const Tensor host = to_device(x, {});
   for (bool largest : {false, true}) {
-    ElementIter all = flat_iter(x.numel(), {x.data()}, {8});
-    ElementIter one = flat_iter(1, {largest ? &high : &low, x.data(), nullptr}, {0, 0, 0});
-    MT_DISPATCH_CPU(x.device(), x.numel(), extremum, largest, DType::Int64, one, all);
+    ElementIter all = flat_iter(x.numel(), {host.data()}, {8});
+    ElementIter one = flat_iter(1, {largest ? &high : &low, host.data(), nullptr}, {0, 0, 0});
+    MT_DISPATCH_CPU(host.device(), x.numel(), extremum, largest, DType::Int64, one, all);
   }
   MT_CHECK(low >= 0, "bincount(): only supports 1-d non-negative integral inputs, got ", low);
   int64_t bins = std::max(high + 1, minlength);
@@ -89,8 +90,8 @@ Tensor bin_count(const Tensor& input, const std::optional<Tensor>& weights, int6
     w = contiguous(to_dtype(*weights, DType::Float64));
   }
   Tensor counts = zeros({bins}, w ? DType::Float64 : DType::Int64, x.device());
-  MT_DISPATCH_CPU(x.device(), x.numel(), bincount, p, w ? w.data<double>() : nullptr, counts.data(),
-                  x.numel(), bins);
+  MT_DISPATCH(x.device(), x.numel(), bincount, p, w ? w.data<double>() : nullptr, counts.data(),
+              x.numel(), bins);
   return w && weights->dtype() == DType::Float32 ? to_dtype(counts, DType::Float32) : counts;
 }
 
@@ -102,8 +103,9 @@ Tensor histogram(const Tensor& input, int64_t bins, double low, double high) {
   DType dtype = itemsize(input.dtype()) == 2 ? DType::Float32 : input.dtype();
   Tensor x = contiguous(to_dtype(input, dtype));
   if (low == high && x.numel() > 0) {
+    const Tensor host = to_device(x, {});
     MT_SWITCH_FLOAT(dtype, {
-      const scalar_t* p = x.data<scalar_t>();
+      const scalar_t* p = host.data<scalar_t>();
       low = high = double(p[0]);
       for (int64_t i = 0; i < x.numel(); i++)
         low = p[i] < low ? p[i] : low, high = p[i] > high ? p[i] : high;
@@ -116,8 +118,8 @@ Tensor histogram(const Tensor& input, int64_t bins, double low, double high) {
   MT_CHECK(low <= high, "histc(): max must be larger than min, got ", low, " and ", high);
   if (low == high) low -= 1, high += 1;
   Tensor counts = zeros({bins}, DType::Int64, x.device());
-  MT_DISPATCH_CPU(x.device(), x.numel(), histc, dtype, x.data(), counts.data<int64_t>(), x.numel(),
-                  bins, low, high);
+  MT_DISPATCH(x.device(), x.numel(), histc, dtype, x.data(), counts.data<int64_t>(), x.numel(),
+              bins, low, high);
   return to_dtype(counts, input.dtype());
 }
 

@@ -48,9 +48,8 @@ void run_sort(const Rows& r, bool descending, const Tensor& values, const Tensor
   if (r.x.numel() == 0) return;
   DType dtype = stored_as(r.x.dtype());
   Tensor work = empty({sort_work_bytes(dtype, r.n)}, DType::UInt8, r.x.device());
-  MT_DISPATCH_CPU(r.x.device(), 8 * r.x.numel(), sort_forward, dtype, descending, r.x.data(),
-                  values ? values.data() : nullptr, indices.data<int64_t>(), r.rows, r.n,
-                  work.data());
+  MT_DISPATCH(r.x.device(), 8 * r.x.numel(), sort_forward, dtype, descending, r.x.data(),
+              values ? values.data() : nullptr, indices.data<int64_t>(), r.rows, r.n, work.data());
 }
 
 std::tuple<Tensor, Tensor> sort(const Tensor& x, int64_t dim, bool descending) {
@@ -86,8 +85,8 @@ std::tuple<Tensor, Tensor> topk(const Tensor& x, int64_t k, int64_t dim, bool la
   }
   Tensor values = r.result(x.dtype(), k), indices = r.result(DType::Int64, k);
   if (r.x.numel() > 0)
-    MT_DISPATCH_CPU(x.device(), 2 * x.numel(), topk_forward, stored_as(x.dtype()), largest,
-                    r.x.data(), values.data(), indices.data<int64_t>(), r.rows, r.n, k);
+    MT_DISPATCH(x.device(), 2 * x.numel(), topk_forward, stored_as(x.dtype()), largest, r.x.data(),
+                values.data(), indices.data<int64_t>(), r.rows, r.n, k);
   return {r.restore(values), r.restore(indices)};
 }
 
@@ -101,8 +100,8 @@ std::tuple<Tensor, Tensor> select(SelectOp op, const char* name, const Tensor& x
   Tensor values = empty(shape, x.dtype(), x.device()),
          indices = empty(shape, DType::Int64, x.device());
   if (values.numel() > 0)
-    MT_DISPATCH_CPU(x.device(), 4 * x.numel(), select_forward, op, stored_as(x.dtype()), r.x.data(),
-                    values.data(), indices.data<int64_t>(), r.rows, r.n, k);
+    MT_DISPATCH(x.device(), 4 * x.numel(), select_forward, op, stored_as(x.dtype()), r.x.data(),
+                values.data(), indices.data<int64_t>(), r.rows, r.n, k);
   return {values, indices};
 }
 
@@ -122,9 +121,11 @@ std::tuple<Tensor, Tensor> mode(const Tensor& x, int64_t dim, bool keepdim) {
   MT_CHECK_INDEX(r.n > 0, "mode(): Expected reduction dim ", r.dim, " to have non-zero size.");
   Tensor sorted = r.result(x.dtype(), r.n), order = r.result(DType::Int64, r.n);
   run_sort(r, false, sorted, order);
+  // The walk over the sorted rows is the host's.
+  sorted = to_device(sorted, {});
+  order = to_device(order, {});
   Dims shape = reduced_shape(x, x.dim() ? 1u << r.dim : 0, keepdim);
-  Tensor values = empty(shape, x.dtype(), x.device()),
-         indices = empty(shape, DType::Int64, x.device());
+  Tensor values = empty(shape, x.dtype(), {}), indices = empty(shape, DType::Int64, {});
   const int64_t* from = order.data<int64_t>();
   int64_t* to = indices.data<int64_t>();
   int64_t n = r.n, size = int64_t(itemsize(x.dtype()));
@@ -140,7 +141,7 @@ std::tuple<Tensor, Tensor> mode(const Tensor& x, int64_t dim, bool keepdim) {
     std::memcpy(values.data<char>() + row * size, s + best * size, size_t(size));
     to[row] = from[row * n + best];
   }
-  return {values, indices};
+  return {to_device(values, x.device()), to_device(indices, x.device())};
 }
 
 }  // namespace

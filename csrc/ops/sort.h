@@ -16,5 +16,5 @@ inline int64_t sort_work_bytes(DType dtype, int64_t n) {
 }  // namespace mt
 
 // Stable. values may be null.
-MT_KERNEL_CPU_ONLY(sort_forward, void(DType dtype, bool descending, const void* x, void* values,
-                                      int64_t* indices, int64_t rows, int64_t n, void* work))
+MT_KERNEL(sort_forward, void(DType dtype, bool descending, const void* x, void* values,
+                             int64_t* indices, int64_t rows, int64_t n, void* work))

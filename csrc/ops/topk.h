@@ -13,9 +13,9 @@ enum class SelectOp : int { kth, median, nanmedian };
 
 // The k <= kMaxTopk largest (smallest) of each row, best first; of equal ones those with lower
 // indices. Dtypes of at most 4 bytes.
-MT_KERNEL_CPU_ONLY(topk_forward, void(DType dtype, bool largest, const void* x, void* values,
-                                      int64_t* indices, int64_t rows, int64_t n, int64_t k))
+MT_KERNEL(topk_forward, void(DType dtype, bool largest, const void* x, void* values,
+                             int64_t* indices, int64_t rows, int64_t n, int64_t k))
 // The k-th smallest (k from 1), or the lower median, with the first index of it. The median of a
 // row with a NaN is NaN; nanmedian leaves NaN out, unless there is nothing else. n > 0.
-MT_KERNEL_CPU_ONLY(select_forward, void(SelectOp op, DType dtype, const void* x, void* values,
-                                        int64_t* indices, int64_t rows, int64_t n, int64_t k))
+MT_KERNEL(select_forward, void(SelectOp op, DType dtype, const void* x, void* values,
+                               int64_t* indices, int64_t rows, int64_t n, int64_t k))

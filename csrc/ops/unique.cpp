@@ -69,8 +69,8 @@ Found find(const Tensor& x, int64_t n, int64_t m, bool consecutive) {
       DType dtype = stored_as(x.dtype());
       MT_CHECK(n < int64_t(1) << 32, "unique(): ", n, " elements are too many");
       Tensor work = empty({sort_work_bytes(dtype, n)}, DType::UInt8, x.device());
-      MT_DISPATCH_CPU(x.device(), 8 * n, sort_forward, dtype, false, x.data(), nullptr,
-                      order.data<int64_t>(), 1, n, work.data());
+      MT_DISPATCH(x.device(), 8 * n, sort_forward, dtype, false, x.data(), nullptr,
+                  order.data<int64_t>(), 1, n, work.data());
     } else {
       int64_t* p = order.data<int64_t>();
       std::iota(p, p + n, int64_t(0));
@@ -86,8 +86,8 @@ Found find(const Tensor& x, int64_t n, int64_t m, bool consecutive) {
   return f;
 }
 
-Tensor vector_of(const std::vector<int64_t>& v, Device device) {
-  Tensor y = empty({int64_t(v.size())}, DType::Int64, device);
+Tensor vector_of(const std::vector<int64_t>& v) {
+  Tensor y = empty({int64_t(v.size())}, DType::Int64, {});
   if (!v.empty()) std::memcpy(y.data(), v.data(), v.size() * sizeof(int64_t));
   return y;
 }
@@ -95,12 +95,14 @@ Tensor vector_of(const std::vector<int64_t>& v, Device device) {
 // The first index of every distinct slice of x (n, ...), in the order of the result; where each
 // slice went; and how many there are of each.
 std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& input, bool consecutive) {
-  MT_CHECK(input.device().is_cpu(), "unique(): runs on the CPU only");
-  Tensor x = contiguous(input);
+  // The number of results is known only after the walk, which is the host's; so is the sort.
+  Tensor x = to_device(contiguous(input), {});
   int64_t n = x.size(0), m = 1;
   for (int i = 1; i < x.dim(); i++) m *= x.size(i);
   Found f = find(x, n, m, consecutive);
-  return {vector_of(f.first, x.device()), f.inverse, vector_of(f.count, x.device())};
+  const Device device = input.device();
+  return {to_device(vector_of(f.first), device), to_device(f.inverse, device),
+          to_device(vector_of(f.count), device)};
 }
 
 }  // namespace

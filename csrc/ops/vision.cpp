@@ -52,8 +52,8 @@ Tensor grid_sample(const Tensor& x, const Tensor& grid, int mode, int padding, b
   for (int i = 0; i < p.nd; i++) sizes.push(grid.size(1 + i));
   Tensor y = empty(sizes, t, x.device());
   if (y.numel())
-    MT_DISPATCH_CPU(x.device(), y.numel() * 8, grid_sample_forward, t, p, xc.data(), gc.data(),
-                    y.data());
+    MT_DISPATCH(x.device(), y.numel() * 8, grid_sample_forward, t, p, xc.data(), gc.data(),
+                y.data());
   return to_dtype(y, x.dtype());
 }
 
@@ -67,8 +67,8 @@ std::tuple<Tensor, Tensor> grid_sample_backward(const Tensor& dy, const Tensor& 
   Tensor dx, dgrid;
   if (need_x) dx = empty(x.sizes(), t, x.device());
   if (need_grid) dgrid = empty(grid.sizes(), t, x.device());
-  MT_DISPATCH_CPU(x.device(), g.numel() * 8, grid_sample_backward, t, p, g.data(), xc.data(),
-                  gc.data(), dx ? dx.data() : nullptr, dgrid ? dgrid.data() : nullptr);
+  MT_DISPATCH(x.device(), g.numel() * 8, grid_sample_backward, t, p, g.data(), xc.data(), gc.data(),
+              dx ? dx.data() : nullptr, dgrid ? dgrid.data() : nullptr);
   return {dx ? to_dtype(dx, x.dtype()) : dx, dgrid ? to_dtype(dgrid, x.dtype()) : dgrid};
 }
 

@@ -24,9 +24,8 @@ struct GridParams {
 }  // namespace mt
 
 // float32, float64. y [batch, c, out...].
-MT_KERNEL_CPU_ONLY(grid_sample_forward, void(DType dtype, const GridParams& params, const void* x,
-                                             const void* grid, void* y))
+MT_KERNEL(grid_sample_forward,
+          void(DType dtype, const GridParams& params, const void* x, const void* grid, void* y))
 // dx or dgrid may be null.
-MT_KERNEL_CPU_ONLY(grid_sample_backward,
-                   void(DType dtype, const GridParams& params, const void* dy, const void* x,
-                        const void* grid, void* dx, void* dgrid))
+MT_KERNEL(grid_sample_backward, void(DType dtype, const GridParams& params, const void* dy,
+                                     const void* x, const void* grid, void* dx, void* dgrid))

@@ -21,13 +21,20 @@ MT_MATH1(atan) MT_MATH1(sinh) MT_MATH1(cosh) MT_MATH1(tanh) MT_MATH1(asinh) MT_M
 MT_MATH1(atanh) MT_MATH1(erf) MT_MATH1(erfc) MT_MATH1(erfinv) MT_MATH1(lgamma)
 MT_MATH1(normcdf)
 MT_MATH2(pow) MT_MATH2(fmod) MT_MATH2(copysign) MT_MATH2(nextafter) MT_MATH2(atan2)
-MT_MATH2(hypot)
+MT_MATH2(hypot);
 // clang-format on
 #undef MT_MATH1
 #undef MT_MATH2
 
-                            template <class T>
-                            MT_INLINE bool isnan(T x) {
+template <class To, class From>
+MT_INLINE To bits(From v) {
+  static_assert(sizeof(To) == sizeof(From));
+  To r;
+  memcpy(&r, &v, sizeof r);
+  return r;
+}
+template <class T>
+MT_INLINE bool isnan(T x) {
   return x != x;
 }
 template <class T>
