@@ -1,7 +1,5 @@
 #include "ops/batch_norm.h"
 
-#include <cmath>
-
 #include "ops/channel_norm.h"
 #include "ops/hidden.h"
 
@@ -9,7 +7,7 @@ namespace mt {
 namespace {
 
 BatchNormArgs args_of(const ChannelInput& in, double eps) {
-  return {in.dtype, in.n, in.c, in.inner, in.x.data(), in.data(in.weight), in.data(in.bias), eps};
+  return {in.memory, in.n, in.c, in.inner, in.x.data(), in.data(in.weight), in.data(in.bias), eps};
 }
 
 using Result = std::tuple<Tensor, Hidden<Tensor>, Hidden<Tensor>>;
@@ -57,11 +55,7 @@ Result eval(const Tensor& input, const std::optional<Tensor>& weight,
     mean = empty_like(m);
     copy_into(mean, m);
     rstd = empty_like(v);
-    for (int64_t c = 0; c < in.c; c++) {
-      if (in.dtype == DType::Float64)
-        rstd.data<double>()[c] = 1 / std::sqrt(v.data<double>()[c] + eps);
-      else rstd.data<float>()[c] = float(1 / std::sqrt(double(v.data<float>()[c]) + eps));
-    }
+    MT_DISPATCH(in.x.device(), in.c, batch_norm_rstd, in.dtype, v.data(), eps, in.c, rstd.data());
   }
   return {to_dtype(y, input.dtype()), Hidden<Tensor>{mean}, Hidden<Tensor>{rstd}};
 }
@@ -70,7 +64,7 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dy, const Tensor& inpu
                                             const std::optional<Tensor>& weight, const Tensor& mean,
                                             const Tensor& rstd, bool training, bool params) {
   ChannelInput in("batch_norm", input, weight, std::nullopt);
-  Tensor g = contiguous(to_dtype(expand_to(dy, input.sizes(), "batch_norm"), in.dtype));
+  Tensor g = contiguous(to_dtype(expand_to(dy, input.sizes(), "batch_norm"), in.memory));
   Tensor dx = empty_like(in.x), dw, db;
   if (params) {
     dw = empty_like(mean);

@@ -5,7 +5,8 @@
 
 namespace mt {
 
-// x is [n, c, inner], contiguous, float32 or float64; everything else is [c].
+// x is [n, c, inner], contiguous, float32 or float64 (on CUDA a 16-bit float, too);
+// everything else is [c], of the type that the kernel computes in.
 struct BatchNormArgs {
   DType dtype;
   int64_t n, c, inner;
@@ -28,3 +29,5 @@ MT_KERNEL(batch_norm_eval,
 MT_KERNEL(batch_norm_backward,
           void(const BatchNormArgs& args, bool train, const void* dy, const void* mean,
                const void* rstd, void* dx, void* dw, void* db))
+// rstd = 1 / sqrt(var + eps), float32 or float64.
+MT_KERNEL(batch_norm_rstd, void(DType dtype, const void* var, double eps, int64_t c, void* rstd))

@@ -12,7 +12,7 @@ GroupNormArgs args_of(const char* op, const ChannelInput& in, int64_t groups, do
       in.c % groups == 0, op,
       "(): Expected number of channels in input to be divisible by num_groups, but got input of ",
       in.c, " channels and num_groups=", groups);
-  return {in.dtype,         in.n, in.c, in.inner, groups, in.x.data(), in.data(in.weight),
+  return {in.memory,        in.n, in.c, in.inner, groups, in.x.data(), in.data(in.weight),
           in.data(in.bias), eps};
 }
 
@@ -34,7 +34,7 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dy, const Tensor& inpu
                                             const Tensor& rstd, bool params) {
   ChannelInput in("group_norm", input, weight, std::nullopt);
   GroupNormArgs args = args_of("group_norm", in, groups, 0);
-  Tensor g = contiguous(to_dtype(expand_to(dy, input.sizes(), "group_norm"), in.dtype));
+  Tensor g = contiguous(to_dtype(expand_to(dy, input.sizes(), "group_norm"), in.memory));
   Tensor dx = empty_like(in.x), dw, db, partial = empty({in.n, 2, in.c}, in.dtype, in.x.device());
   if (params) {
     dw = empty({in.c}, in.dtype, in.x.device());

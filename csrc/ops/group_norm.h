@@ -5,7 +5,8 @@
 
 namespace mt {
 
-// x is [n, c, inner], contiguous, float32 or float64; weight and bias are [c].
+// x is [n, c, inner], contiguous, float32 or float64 (on CUDA a 16-bit float, too); weight
+// and bias are [c], of the type that the kernel computes in.
 struct GroupNormArgs {
   DType dtype;
   int64_t n, c, inner, groups;

@@ -122,14 +122,27 @@ struct MergeMoments {
     return {n, (x.n * x.mean + y.n * y.mean) * share, x.m2 + y.m2 + d * d * (x.n * y.n * share)};
   }
 };
-template <class T>
-MT_INLINE void add_to_moments(Moments& m, const T* x, int count) {
-  if (count == 0) return;
-  T sum = 0, m2 = 0;
-  for (int k = 0; k < count; k++) sum += x[k];
-  const T mean = sum / T(count);
-  for (int k = 0; k < count; k++) m2 += (x[k] - mean) * (x[k] - mean);
-  m = MergeMoments{}(m, Moments{double(count), double(mean), double(m2)});
-}
+
+// The moments of the values that one thread has seen, in the type that it computes in.
+template <class C>
+struct RunningMoments {
+  C n = 0, mean = 0, m2 = 0;
+
+  template <int V>
+  __device__ __forceinline__ void add(const C (&v)[V], int count) {
+    if (count == 0) return;
+    C sum = 0, own = 0;
+#pragma unroll
+    for (int k = 0; k < V; k++) sum += k < count ? v[k] : C(0);
+    const C m = C(count), average = sum / m;
+#pragma unroll
+    for (int k = 0; k < V; k++) own += k < count ? (v[k] - average) * (v[k] - average) : C(0);
+    const C d = average - mean, share = m / (n + m);
+    mean += d * share;
+    m2 += own + d * d * (n * share);
+    n += m;
+  }
+  __device__ __forceinline__ Moments wide() const { return {double(n), double(mean), double(m2)}; }
+};
 
 }  // namespace mt::cuda

@@ -4,24 +4,11 @@
 
 #include <limits>
 
+#include "cuda/core/order.h"
 #include "cuda/kernels/reduce.cuh"
 
 namespace mt::cuda {
 namespace {
-
-template <class T>
-constexpr bool is_float = __is_same(T, float) || __is_same(T, double);
-
-template <class T>
-MT_INLINE T in_order(bool largest, T x) {
-  if constexpr (is_float<T>) return largest ? x : -x;
-  else return largest ? x : T(~x);
-}
-template <class T>
-MT_INLINE T lowest() {
-  if constexpr (is_float<T>) return -std::numeric_limits<T>::infinity();
-  else return std::numeric_limits<T>::min();
-}
 
 // NaN wins.
 template <class Stored>

@@ -85,27 +85,29 @@ __global__ void __launch_bounds__(kLongThreads, 1)
   const int64_t row = blockIdx.x, n = a.n;
   const T* x = a.x + row * n;
   y += row * n;
-  Moments moments{0, 0, 0};
+  RunningMoments<C> running;
+  double squares = 0;
   for_pieces<V>(n, [&](int64_t i, int count) {
     C v[V];
     load_piece<T, V>(x + i, count, vectors, C(0), v);
     if (a.centre) {
-      add_to_moments(moments, v, count);
+      running.add(v, count);
     } else {
       C sum = 0;
 #pragma unroll
       for (int k = 0; k < V; k++) sum += v[k] * v[k];
-      moments.m2 += double(sum);
+      squares += double(sum);
     }
   });
   C mean = 0;
   if (a.centre) {
-    moments = block_reduce(moments, Moments{0, 0, 0}, MergeMoments{});
-    mean = C(moments.mean);
+    const Moments all = block_reduce(running.wide(), Moments{0, 0, 0}, MergeMoments{});
+    mean = C(all.mean);
+    squares = all.m2;
   } else {
-    moments.m2 = block_sum(moments.m2);
+    squares = block_sum(squares);
   }
-  const C rstd = C(1) / fn::sqrt(C(moments.m2 / double(n)) + a.eps);
+  const C rstd = C(1) / fn::sqrt(C(squares / double(n)) + a.eps);
   if (threadIdx.x == 0) {
     if (a.centre) means[row] = mean;
     rstds[row] = rstd;
