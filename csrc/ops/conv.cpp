@@ -115,7 +115,7 @@ Tensor run_forward(const ConvParams& p, const Dims& sizes, const Tensor& x, cons
   Tensor y = empty(sizes, t, x.device());
   if (y.numel())
     MT_DISPATCH(x.device(), work_of(p), conv_forward, t, p, xc.data(), wc.data(),
-                    bias ? bc.data() : nullptr, y.data());
+                bias ? bc.data() : nullptr, y.data());
   return to_dtype(y, x.dtype());
 }
 
@@ -126,7 +126,7 @@ Tensor run_backward_input(const ConvParams& p, const Dims& sizes, const Tensor& 
   Tensor dx = empty(sizes, t, w.device());
   if (dx.numel())
     MT_DISPATCH(w.device(), work_of(p), conv_backward_input, t, p, gc.data(), wc.data(),
-                    bias ? bc.data() : nullptr, dx.data());
+                bias ? bc.data() : nullptr, dx.data());
   return to_dtype(dx, w.dtype());
 }
 
@@ -139,7 +139,7 @@ Tensor run_backward_weight(const ConvParams& p, const Dims& sizes, const Tensor&
     copy_into(dw, scalar_tensor(Scalar::of(int64_t(0)), t, dw.device()));
   } else {
     MT_DISPATCH(x.device(), work_of(p), conv_backward_weight, t, p, gc.data(), xc.data(),
-                    dw.data());
+                dw.data());
   }
   return to_dtype(dw, x.dtype());
 }
@@ -151,7 +151,7 @@ Tensor run_backward_bias(const Tensor& dy, int nd, DType result) {
   Tensor db = empty({c}, t, dy.device());
   if (c)
     MT_DISPATCH(dy.device(), dy.numel(), conv_backward_bias, t, gc.data(), batch, c,
-                    dy.numel() / (c * (batch ? batch : 1)), db.data());
+                dy.numel() / (c * (batch ? batch : 1)), db.data());
   return to_dtype(db, result);
 }
 

@@ -116,7 +116,7 @@ std::tuple<Tensor, Tensor> max_pool(const Tensor& x, py::handle kernel, py::hand
     index = empty(sizes, kind == PoolIndex::tap ? DType::UInt8 : DType::Int64, x.device());
   if (y.numel())
     MT_DISPATCH(x.device(), x.numel(), max_pool_forward, t, p, xc.data(), y.data(), kind,
-                    index ? index.data() : nullptr);
+                index ? index.data() : nullptr);
   return {to_dtype(y, x.dtype()), index};
 }
 
@@ -132,8 +132,8 @@ Tensor max_pool_backward(const Tensor& dy, const Tensor& index, const Tensor& li
   Tensor dx = empty(like.sizes(), t, dy.device());
   if (dx.numel())
     MT_DISPATCH(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(),
-                    at.dtype() == DType::UInt8 ? PoolIndex::tap : PoolIndex::place, at.data(),
-                    dx.data());
+                at.dtype() == DType::UInt8 ? PoolIndex::tap : PoolIndex::place, at.data(),
+                dx.data());
   return to_dtype(dx, dy.dtype());
 }
 
@@ -147,7 +147,7 @@ Tensor max_pool_indices(const Tensor& index, const Tensor& like, py::handle kern
   Tensor places = empty(index.sizes(), DType::Int64, index.device());
   if (places.numel())
     MT_DISPATCH(index.device(), index.numel(), max_pool_places, p, index.data<uint8_t>(),
-                    places.data<int64_t>());
+                places.data<int64_t>());
   return places;
 }
 
@@ -170,8 +170,7 @@ Tensor avg_pool(const Tensor& x, py::handle kernel, py::handle stride, py::handl
   const DType t = avg_type(x.dtype());
   const Tensor xc = operand(x, t);
   Tensor y = empty(result_sizes(x, p, nd), t, x.device());
-  if (y.numel())
-    MT_DISPATCH(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
+  if (y.numel()) MT_DISPATCH(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
   return to_dtype(y, x.dtype());
 }
 
@@ -255,7 +254,7 @@ std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, py::handle output,
   Tensor y = empty(sizes, t, x.device()), index = empty(sizes, DType::Int64, x.device());
   if (y.numel())
     MT_DISPATCH(x.device(), x.numel(), adaptive_max_pool_forward, t, p, xc.data(), y.data(),
-                    index.data<int64_t>());
+                index.data<int64_t>());
   return {to_dtype(y, x.dtype()), index};
 }
 
@@ -268,7 +267,7 @@ Tensor max_places_backward(const Tensor& dy, const Tensor& index, const Dims& si
   for (int i = 0; i < nd; i++) p.out[3 - nd + i] = dy.size(dy.dim() - nd + i);
   if (dx.numel())
     MT_DISPATCH(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(), PoolIndex::place,
-                    at.data(), dx.data());
+                at.data(), dx.data());
   return to_dtype(dx, dy.dtype());
 }
 

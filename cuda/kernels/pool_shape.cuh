@@ -1,5 +1,6 @@
 // What the pooling kernels share: PoolParams for the device, places of elements, launches.
 #pragma once
+#include "core/macros.h"
 #include "cuda/core/divide.h"
 #include "cuda/core/launch.h"
 #include "ops/pool.h"
