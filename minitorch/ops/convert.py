@@ -167,7 +167,11 @@ def copy_(self, src, non_blocking=False):
 def fill_(self, value):
     """Overwrites every element with value."""
     if _inplace.tracked(self, (value,)):
-        source = value if isinstance(value, _Tensor) else full((), value, dtype=self.dtype)
+        source = (
+            value
+            if isinstance(value, _Tensor)
+            else full((), value, dtype=self.dtype, device=self.device)
+        )
         return copy_(self, source)
     if self._inference:
         _inplace.check(self, "fill_")
