@@ -21,6 +21,7 @@ def sources(*patterns):
     "path",
     sources(
         "csrc/**/*.[ch]*",
+        "cuda/**/*.[ch]*",
         "minitorch/**/*.py",
         "tests/**/*.py",
         "examples/*.py",
@@ -40,11 +41,16 @@ def includes(path):
 def test_includes_point_downwards():
     """core knows nobody; kernels know core and the contracts in ops/*.h; ops know both."""
     for path in sources("csrc/core/*.*"):
-        assert all(i.startswith("core/") for i in includes(path)), path
+        for i in includes(path):
+            assert i.startswith("core/") or i == "cuda/core/device.h", f"{path}: {i}"
+    for path in sources("cuda/core/*.*"):
+        assert all(not i.startswith(("ops/", "python/")) for i in includes(path)), path
+    for path in sources("cuda/kernels/*.*"):
+        assert all(not i.startswith("python/") for i in includes(path)), path
     contracts = {f"ops/{p.stem}.h" for p in sources("csrc/kernels/*.cpp")}
     for path in sources("csrc/kernels/*.*"):
         for i in includes(path):
-            allowed = i.startswith(("core/", "kernels/")) or i.startswith("ops/")
+            allowed = i.startswith(("core/", "kernels/", "ops/", "cuda/core/"))
             assert allowed and i != "core/tensor.h" and not i.startswith("python/"), f"{path}: {i}"
             if i.startswith("ops/"):
                 text = (ROOT / "csrc" / i).read_text()
@@ -70,6 +76,32 @@ def test_every_kernel_file_has_its_contract():
         parts = path.stem.split("_")
         stems = {"_".join(parts[:n]) for n in range(1, len(parts) + 1)}
         assert stems & contracts, f"{path.name} has no csrc/ops header of its stem"
+
+
+# Kernels that have no CUDA twin: the CPU's own ceilings, and a shuffle whose result is uploaded.
+CPU_ONLY = {"peak_fma", "peak_stream", "random_permutation"}
+
+
+def test_kernels_have_a_cuda_twin():
+    declared = re.compile(r"MT_KERNEL_CPU_ONLY\(\s*(\w+)")
+    contracts = sources("csrc/ops/*.h")
+    found = {name for path in contracts for name in declared.findall(path.read_text())}
+    assert found == CPU_ONLY
+
+
+def test_cuda_mirrors_the_cpu():
+    """cuda/kernels/x*.cu belongs to a contract csrc/ops/x.h, as csrc/kernels/x*.cpp does."""
+    contracts = {p.stem for p in sources("csrc/ops/*.h")}
+    for path in sources("cuda/kernels/*.cu"):
+        parts = path.stem.split("_")
+        stems = {"_".join(parts[:n]) for n in range(1, len(parts) + 1)}
+        assert stems & contracts, f"{path.name} has no csrc/ops header of its stem"
+
+
+def test_inline_ptx_stays_in_its_room():
+    for path in sources("cuda/**/*.cu", "cuda/**/*.cuh", "cuda/core/*.h"):
+        if not path.name.startswith("ptx"):
+            assert not re.search(r"\basm\b", path.read_text()), path
 
 
 def test_every_op_stem_has_a_test():
