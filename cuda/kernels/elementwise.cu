@@ -74,15 +74,19 @@ Converted::~Converted() {
     release(blocks_[k].data, blocks_[k].bytes, current_device(), blocks_[k].stream);
 }
 
-bool is_flat(const ElementIter& it, const OperandTypes& types) {
-  if (it.ndim != 1 || it.numel % kVector) return false;
+bool take_vectors(ElementIter& it, const OperandTypes& types) {
+  if (it.ndim == 0 || it.shape[0] % kVector) return false;
   for (int k = 0; k < it.nargs; k++) {
-    if (is_number(types, k)) continue;
-    const int64_t stride = it.strides[0][k], size = int64_t(itemsize(types.t[k]));
-    if (stride == 0 && k > 0) continue;
+    if (is_number(types, k) || (it.strides[0][k] == 0 && k > 0)) continue;
+    const int64_t size = int64_t(itemsize(types.t[k]));
     const int64_t vector = size * kVector < 16 ? size * kVector : 16;
-    if (stride != size || reinterpret_cast<intptr_t>(it.data[k]) % vector) return false;
+    if (it.strides[0][k] != size || reinterpret_cast<intptr_t>(it.data[k]) % vector) return false;
+    for (int d = 1; d < it.ndim; d++)
+      if (it.strides[d][k] % vector) return false;
   }
+  it.shape[0] /= kVector;
+  it.numel /= kVector;
+  for (int k = 0; k < it.nargs; k++) it.strides[0][k] *= kVector;
   return true;
 }
 

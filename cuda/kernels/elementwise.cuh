@@ -4,8 +4,9 @@
 // smaller integers beside int64; the choice is the same for all threads, so it costs a branch and
 // no divergence. Other dtypes are converted before or after (rare: an integer tensor in floating
 // arithmetic).
-// Float32 and 16-bit operands that are flat, aligned and of 4n elements move in vectors of four per
-// thread; all others element by element. Bytes: each operand once.
+// Float32 and 16-bit operands move in vectors of four per thread where their innermost dim has 4n
+// elements, each aligned and contiguous or one for all; others element by element. Bytes: each
+// operand once.
 #pragma once
 #include "core/iter.h"
 #include "cuda/core/divide.h"
@@ -22,18 +23,13 @@ struct Argument {
   char* data;
   DType type;
   bool number;   // `value` holds the compute type
-  bool single;   // flat loops: one element for all
+  bool single;   // one element for a whole vector
   double value;  // bits of the compute type
 };
 
+// Over elements, or over vectors of them; strides in bytes.
 template <int N>
-struct FlatLoop {
-  int64_t vectors;
-  Argument arg[N];
-};
-
-template <int N>
-struct StridedLoop {
+struct Loop {
   uint32_t numel;
   int ndim;
   Argument arg[N];
@@ -113,35 +109,47 @@ __device__ __forceinline__ void store_one(const Argument& a, int64_t offset, R v
   else with_memory_type<R>(a.type, put);
 }
 
-// Vector i of a flat operand.
 template <class T>
-__device__ __forceinline__ void load_vector(const Argument& a, int64_t i, T (&out)[kVector]) {
+__device__ __forceinline__ void load_vector(const Argument& a, int64_t offset, T (&out)[kVector]) {
   if (a.number || a.single) {
-    const T v = load_one<T>(a, 0);
+    const T v = load_one<T>(a, offset);
 #pragma unroll
     for (int k = 0; k < kVector; k++) out[k] = v;
     return;
   }
   with_memory_type<T>(a.type, [&](auto example) {
     using M = decltype(example);
-    const Vec<M, kVector> v = reinterpret_cast<const Vec<M, kVector>*>(a.data)[i];
+    const Vec<M, kVector> v = *reinterpret_cast<const Vec<M, kVector>*>(a.data + offset);
 #pragma unroll
     for (int k = 0; k < kVector; k++) out[k] = T(load(v.v[k]));
   });
 }
 
 template <class R>
-__device__ __forceinline__ void store_vector(const Argument& a, int64_t i,
+__device__ __forceinline__ void store_vector(const Argument& a, int64_t offset,
                                              const R (&value)[kVector]) {
   const auto put = [&](auto example) {
     using M = decltype(example);
     Vec<M, kVector> v;
 #pragma unroll
     for (int k = 0; k < kVector; k++) v.v[k] = store_as<M>(value[k]);
-    reinterpret_cast<Vec<M, kVector>*>(a.data)[i] = v;
+    *reinterpret_cast<Vec<M, kVector>*>(a.data + offset) = v;
   };
   if constexpr (__is_same(R, bool)) put(bool{});
   else with_memory_type<R>(a.type, put);
+}
+
+// Where item i of a loop lies in each operand.
+template <int N>
+__device__ __forceinline__ void locate(const Loop<N>& loop, uint32_t i, int64_t (&offset)[N]) {
+#pragma unroll
+  for (int k = 0; k < N; k++) offset[k] = 0;
+  for (int d = 0; d < loop.ndim; d++) {
+    uint32_t index = i;
+    if (d + 1 < loop.ndim) i = loop.shape[d].divide(i, &index);
+#pragma unroll
+    for (int k = 0; k < N; k++) offset[k] += index * loop.strides[d][k];
+  }
 }
 
 template <class R, class T, int N, class F, size_t... I>
@@ -152,15 +160,17 @@ __device__ __forceinline__ void apply(const F& f, R (&out)[kVector], const T (&i
 }
 
 template <class R, class T, int N, class F>
-__global__ void __launch_bounds__(kThreads) flat_kernel(const FlatLoop<N + 1> loop, const F f) {
-  const int64_t i = thread_index();
-  if (i >= loop.vectors) return;
+__global__ void __launch_bounds__(kThreads) vector_kernel(const Loop<N + 1> loop, const F f) {
+  const uint32_t i = blockIdx.x * kThreads + threadIdx.x;
+  if (i >= loop.numel) return;
+  int64_t offset[N + 1];
+  locate(loop, i, offset);
   T in[N][kVector];
   R out[kVector];
 #pragma unroll
-  for (int k = 0; k < N; k++) load_vector<T>(loop.arg[k + 1], i, in[k]);
+  for (int k = 0; k < N; k++) load_vector<T>(loop.arg[k + 1], offset[k + 1], in[k]);
   apply<R, T, N>(f, out, in, std::make_index_sequence<N>{});
-  store_vector<R>(loop.arg[0], i, out);
+  store_vector<R>(loop.arg[0], offset[0], out);
 }
 
 template <class R, class T, int N, class F, size_t... I>
@@ -169,18 +179,11 @@ __device__ __forceinline__ R apply_one(const F& f, const T (&in)[N], std::index_
 }
 
 template <class R, class T, int N, class F>
-__global__ void __launch_bounds__(kThreads)
-    strided_kernel(const StridedLoop<N + 1> loop, const F f) {
+__global__ void __launch_bounds__(kThreads) element_kernel(const Loop<N + 1> loop, const F f) {
   const uint32_t i = blockIdx.x * kThreads + threadIdx.x;
   if (i >= loop.numel) return;
-  int64_t offset[N + 1] = {};
-  uint32_t rest = i;
-  for (int d = 0; d < loop.ndim; d++) {
-    uint32_t index;
-    rest = loop.shape[d].divide(rest, &index);
-#pragma unroll
-    for (int k = 0; k <= N; k++) offset[k] += index * loop.strides[d][k];
-  }
+  int64_t offset[N + 1];
+  locate(loop, i, offset);
   T in[N];
 #pragma unroll
   for (int k = 0; k < N; k++) in[k] = load_one<T>(loop.arg[k + 1], offset[k + 1]);
@@ -218,20 +221,36 @@ class Converted {
 };
 
 Argument argument_of(const ElementIter& it, const OperandTypes& types, int k, DType compute);
-// Whether all operands can be taken in vectors of kVector elements.
-bool is_flat(const ElementIter& it, const OperandTypes& types);
-// Splits along the outermost dims until a part has fewer than 2^31 elements.
+// Makes the elements of `it` vectors of kVector, where all operands allow.
+bool take_vectors(ElementIter& it, const OperandTypes& types);
+// Splits along the outermost dims until a part has fewer than 2^31 items.
 template <class F>
 void for_small_parts(const ElementIter& it, const F& f) {
-  if (it.numel <= 0x7fffffff) return f(it);
+  constexpr int64_t most = 0x7fffffff;
+  if (it.numel <= most) return f(it);
   const int d = it.ndim - 1;
-  for (int64_t i = 0; i < it.shape[d]; i++) {
+  const int64_t inner = it.numel / it.shape[d], step = inner < most ? most / inner : 1;
+  for (int64_t i = 0; i < it.shape[d]; i += step) {
     ElementIter part = it;
-    part.ndim = d;
-    part.numel = it.numel / it.shape[d];
+    part.shape[d] = it.shape[d] - i < step ? it.shape[d] - i : step;
+    part.numel = inner * part.shape[d];
+    if (part.shape[d] == 1 && d > 0) part.ndim = d;
     for (int k = 0; k < it.nargs; k++) part.data[k] += i * it.strides[d][k];
     for_small_parts(part, f);
   }
+}
+
+template <int N>
+Loop<N> loop_of(const ElementIter& it, const OperandTypes& types, DType compute) {
+  Loop<N> loop;
+  loop.numel = uint32_t(it.numel);
+  loop.ndim = it.ndim;
+  for (int k = 0; k < N; k++) loop.arg[k] = argument_of(it, types, k, compute);
+  for (int d = 0; d < it.ndim; d++) {
+    loop.shape[d] = Divider(uint32_t(it.shape[d]));
+    for (int k = 0; k < N; k++) loop.strides[d][k] = it.strides[d][k];
+  }
+  return loop;
 }
 
 // out = f(in...) over the N + 1 operands of `it`, computed in T; R is what f returns.
@@ -241,25 +260,18 @@ void run_elementwise(const ElementIter& given, const OperandTypes& given_types, 
   const DType compute = dtype_of<T>::value;
   Converted ready(given, given_types, compute);
   if constexpr (__is_same(T, float)) {
-    if (is_flat(ready.it, ready.types)) {
-      FlatLoop<N + 1> loop;
-      loop.vectors = ready.it.numel / kVector;
-      for (int k = 0; k <= N; k++) loop.arg[k] = argument_of(ready.it, ready.types, k, compute);
-      MT_LAUNCH((flat_kernel<R, T, N, F>), grid_for(loop.vectors, kThreads), kThreads, 0, stream(),
-                loop, f);
+    if (take_vectors(ready.it, ready.types)) {
+      for_small_parts(ready.it, [&](const ElementIter& it) {
+        const auto loop = loop_of<N + 1>(it, ready.types, compute);
+        MT_LAUNCH((vector_kernel<R, T, N, F>), grid_for(it.numel, kThreads), kThreads, 0, stream(),
+                  loop, f);
+      });
       return ready.finish();
     }
   }
   for_small_parts(ready.it, [&](const ElementIter& it) {
-    StridedLoop<N + 1> loop;
-    loop.numel = uint32_t(it.numel);
-    loop.ndim = it.ndim;
-    for (int k = 0; k <= N; k++) loop.arg[k] = argument_of(it, ready.types, k, compute);
-    for (int d = 0; d < it.ndim; d++) {
-      loop.shape[d] = Divider(uint32_t(it.shape[d]));
-      for (int k = 0; k <= N; k++) loop.strides[d][k] = it.strides[d][k];
-    }
-    MT_LAUNCH((strided_kernel<R, T, N, F>), grid_for(it.numel, kThreads), kThreads, 0, stream(),
+    const auto loop = loop_of<N + 1>(it, ready.types, compute);
+    MT_LAUNCH((element_kernel<R, T, N, F>), grid_for(it.numel, kThreads), kThreads, 0, stream(),
               loop, f);
   });
   ready.finish();

@@ -65,8 +65,8 @@ class GradScaler:
             raise AssertionError("The growth factor must be > 1.0.")
         if backoff_factor >= 1.0:
             raise AssertionError("The backoff factor must be < 1.0.")
-        self._init_scale = init_scale
-        self._scale = None  # made when first needed
+        self._value = float(init_scale)
+        self._scale = None  # the value as a tensor, made when first needed
         self._growth_factor = growth_factor
         self._backoff_factor = backoff_factor
         self._growth_interval = growth_interval
@@ -75,8 +75,13 @@ class GradScaler:
 
     def _scale_tensor(self):
         if self._scale is None:
-            self._scale = _C.full((), self._init_scale, _C.float32, self._device)
+            self._scale = _C.full((), self._value, _C.float32, self._device)
         return self._scale
+
+    def _set_scale(self, value):
+        self._value = float(value)
+        if self._scale is not None:
+            self._scale.fill_(self._value)
 
     def _per_optimizer(self, optimizer):
         return self._optimizers.setdefault(id(optimizer), [OptState.READY, {}])
@@ -87,11 +92,7 @@ class GradScaler:
             return outputs
         if isinstance(outputs, _Tensor):
             scale = self._scale_tensor()
-            return (
-                outputs * scale.to(outputs.device)
-                if scale.device != outputs.device
-                else outputs * scale
-            )
+            return outputs * (scale if scale.device == outputs.device else scale.to(outputs.device))
         if isinstance(outputs, (list, tuple)):
             return type(outputs)(self.scale(o) for o in outputs)
         try:
@@ -99,19 +100,20 @@ class GradScaler:
         except TypeError:
             raise ValueError("outputs must be a Tensor or an iterable of Tensors") from None
 
-    def _unscale_grads(self, optimizer, inverse, allow_fp16):
+    def _unscale_grads(self, optimizer):
         """Divides the gradients; {device: a tensor that is not 0 where one was not finite}."""
+        inverse = 1.0 / self._value
         found = {}
         for group in optimizer.param_groups:
             for p in group["params"]:
                 g = p.grad
                 if g is None:
                     continue
-                if g.dtype is _C.float16 and not allow_fp16:
+                if g.dtype is _C.float16:
                     raise ValueError("Attempting to unscale FP16 gradients.")
                 place = found.get(g.device)
                 if place is None:
-                    place = (inverse.to(g.device), _C.full((), 0.0, _C.float32, g.device))
+                    place = [_C.full((), v, _C.float32, g.device) for v in (inverse, 0.0)]
                     found[g.device] = place
                 _C.amp_unscale_(g, *place)
         return {device: place[1] for device, place in found.items()}
@@ -132,7 +134,7 @@ class GradScaler:
             )
         if state[0] is OptState.STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
-        state[1] = self._unscale_grads(optimizer, 1.0 / self._scale_tensor().double(), False)
+        state[1] = self._unscale_grads(optimizer)
         state[0] = OptState.UNSCALED
 
     def step(self, optimizer, *args, **kwargs):
@@ -157,7 +159,9 @@ class GradScaler:
         if not state[1]:
             raise AssertionError("No inf checks were recorded for this optimizer.")
         result = None
-        if not any(float(v) for v in state[1].values()):
+        # Read before the step is queued, so that update() need not wait for it.
+        state[1] = {device: float(v) for device, v in state[1].items()}
+        if not any(state[1].values()):
             result = optimizer.step(*args, **kwargs)
         state[0] = OptState.STEPPED
         return result
@@ -170,22 +174,21 @@ class GradScaler:
         """
         if not self._enabled:
             return
-        scale = self._scale_tensor()
         if new_scale is not None:
-            scale.fill_(float(new_scale))
+            self._set_scale(new_scale)
         else:
             found = [v for state in self._optimizers.values() for v in state[1].values()]
             if not found:
                 raise AssertionError("No inf checks were recorded prior to update.")
             if any(float(v) for v in found):
-                scale.mul_(self._backoff_factor)
+                self._set_scale(self._value * self._backoff_factor)
                 self._growth_tracker = 0
             else:
                 self._growth_tracker += 1
                 if self._growth_tracker == self._growth_interval:
-                    grown = float(scale) * self._growth_factor
-                    if grown < 3.4e38:
-                        scale.fill_(grown)
+                    grown = self._value * self._growth_factor
+                    if grown < 3.4e38:  # finite in float32
+                        self._set_scale(grown)
                     self._growth_tracker = 0
         self._optimizers.clear()
 
@@ -193,7 +196,7 @@ class GradScaler:
         """The scale as a float; 1.0 where disabled."""
         if not self._enabled:
             return 1.0
-        return float(self._init_scale if self._scale is None else self._scale)
+        return self._value
 
     def get_growth_factor(self):
         """Factor by which the scale grows."""
@@ -251,9 +254,7 @@ class GradScaler:
                 "The source state dict is empty, possibly because it was saved from a disabled "
                 "instance of GradScaler."
             )
-        self._init_scale = state_dict["scale"]
-        if self._scale is not None:
-            self._scale.fill_(state_dict["scale"])
+        self._set_scale(state_dict["scale"])
         self._growth_factor = state_dict["growth_factor"]
         self._backoff_factor = state_dict["backoff_factor"]
         self._growth_interval = state_dict["growth_interval"]
