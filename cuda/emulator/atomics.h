@@ -101,3 +101,11 @@ MT_EMU_SCOPED_(atomicMax)
 MT_EMU_SCOPED_(atomicMin)
 MT_EMU_SCOPED_(atomicExch)
 #undef MT_EMU_SCOPED_
+template <class P, class V>
+inline auto atomicCAS_system(P p, V compare, V value) {
+  return atomicCAS(p, compare, value);
+}
+template <class P, class V>
+inline auto atomicCAS_block(P p, V compare, V value) {
+  return atomicCAS(p, compare, value);
+}

@@ -1,10 +1,11 @@
-// Elementwise kernels: out = f(in...), one kernel per formula and compute type.
+// Elementwise kernels: out = f(in...), one or two kernels per formula and compute type.
 //
 // Memory may hold another dtype than the one computed in: the 16-bit floats beside float, the
 // smaller integers beside int64; the choice is the same for all threads, so it costs a branch and
-// no divergence. Other dtypes are converted first (rare: an integer tensor in floating arithmetic).
-// Flat operands move in vectors of four elements; strided ones element by element.
-// Bytes: each operand once. Work: kVectors vectors of four elements per thread.
+// no divergence. Other dtypes are converted before or after (rare: an integer tensor in floating
+// arithmetic).
+// Float32 and 16-bit operands that are flat, aligned and of 4n elements move in vectors of four per
+// thread; all others element by element. Bytes: each operand once.
 #pragma once
 #include "core/iter.h"
 #include "cuda/core/divide.h"
@@ -14,22 +15,20 @@
 
 namespace mt::cuda {
 
-constexpr int kVector = 4;   // elements per access
-constexpr int kVectors = 2;  // accesses per thread and operand
+constexpr int kVector = 4;  // elements per access
 
 // One operand: memory, or a number that every element has.
 struct Argument {
   char* data;
   DType type;
   bool number;   // `value` holds the compute type
-  bool aligned;  // for vectors of kVector elements
   bool single;   // flat loops: one element for all
   double value;  // bits of the compute type
 };
 
 template <int N>
 struct FlatLoop {
-  int64_t numel;
+  int64_t vectors;
   Argument arg[N];
 };
 
@@ -94,45 +93,52 @@ __device__ __forceinline__ T number_of(const Argument& a) {
   return v;
 }
 
-// Elements [i, i + count) of a flat operand.
 template <class T>
-__device__ __forceinline__ void load_flat(const Argument& a, int64_t i, int count,
-                                          T (&out)[kVector]) {
-  if (a.number) {
-    const T v = number_of<T>(a);
+__device__ __forceinline__ T load_one(const Argument& a, int64_t offset) {
+  if (a.number) return number_of<T>(a);
+  T out = T(0);
+  with_memory_type<T>(a.type, [&](auto example) {
+    out = T(load(*reinterpret_cast<const decltype(example)*>(a.data + offset)));
+  });
+  return out;
+}
+
+template <class R>
+__device__ __forceinline__ void store_one(const Argument& a, int64_t offset, R value) {
+  const auto put = [&](auto example) {
+    using M = decltype(example);
+    *reinterpret_cast<M*>(a.data + offset) = store_as<M>(value);
+  };
+  if constexpr (__is_same(R, bool)) put(bool{});
+  else with_memory_type<R>(a.type, put);
+}
+
+// Vector i of a flat operand.
+template <class T>
+__device__ __forceinline__ void load_vector(const Argument& a, int64_t i, T (&out)[kVector]) {
+  if (a.number || a.single) {
+    const T v = load_one<T>(a, 0);
+#pragma unroll
     for (int k = 0; k < kVector; k++) out[k] = v;
     return;
   }
   with_memory_type<T>(a.type, [&](auto example) {
     using M = decltype(example);
-    const M* p = reinterpret_cast<const M*>(a.data);
-    if (a.single) {
-      const T v = T(load(p[0]));
-      for (int k = 0; k < kVector; k++) out[k] = v;
-    } else if (a.aligned && count == kVector) {
-      const Vec<M, kVector> v = *reinterpret_cast<const Vec<M, kVector>*>(p + i);
+    const Vec<M, kVector> v = reinterpret_cast<const Vec<M, kVector>*>(a.data)[i];
 #pragma unroll
-      for (int k = 0; k < kVector; k++) out[k] = T(load(v.v[k]));
-    } else {
-      for (int k = 0; k < count; k++) out[k] = T(load(p[i + k]));
-    }
+    for (int k = 0; k < kVector; k++) out[k] = T(load(v.v[k]));
   });
 }
 
 template <class R>
-__device__ __forceinline__ void store_flat(const Argument& a, int64_t i, int count,
-                                           const R (&value)[kVector]) {
+__device__ __forceinline__ void store_vector(const Argument& a, int64_t i,
+                                             const R (&value)[kVector]) {
   const auto put = [&](auto example) {
     using M = decltype(example);
-    M* p = reinterpret_cast<M*>(a.data);
-    if (a.aligned && count == kVector) {
-      Vec<M, kVector> v;
+    Vec<M, kVector> v;
 #pragma unroll
-      for (int k = 0; k < kVector; k++) v.v[k] = store_as<M>(value[k]);
-      *reinterpret_cast<Vec<M, kVector>*>(p + i) = v;
-    } else {
-      for (int k = 0; k < count; k++) p[i + k] = store_as<M>(value[k]);
-    }
+    for (int k = 0; k < kVector; k++) v.v[k] = store_as<M>(value[k]);
+    reinterpret_cast<Vec<M, kVector>*>(a.data)[i] = v;
   };
   if constexpr (__is_same(R, bool)) put(bool{});
   else with_memory_type<R>(a.type, put);
@@ -140,26 +146,21 @@ __device__ __forceinline__ void store_flat(const Argument& a, int64_t i, int cou
 
 template <class R, class T, int N, class F, size_t... I>
 __device__ __forceinline__ void apply(const F& f, R (&out)[kVector], const T (&in)[N][kVector],
-                                      int count, std::index_sequence<I...>) {
+                                      std::index_sequence<I...>) {
 #pragma unroll
-  for (int k = 0; k < kVector; k++)
-    if (k < count) out[k] = f(in[I][k]...);
+  for (int k = 0; k < kVector; k++) out[k] = f(in[I][k]...);
 }
 
 template <class R, class T, int N, class F>
 __global__ void __launch_bounds__(kThreads) flat_kernel(const FlatLoop<N + 1> loop, const F f) {
-  int64_t i = (int64_t(blockIdx.x) * kVectors * blockDim.x + threadIdx.x) * kVector;
+  const int64_t i = thread_index();
+  if (i >= loop.vectors) return;
+  T in[N][kVector];
+  R out[kVector];
 #pragma unroll
-  for (int u = 0; u < kVectors; u++, i += int64_t(kThreads) * kVector) {
-    if (i >= loop.numel) return;
-    const int count = loop.numel - i < kVector ? int(loop.numel - i) : kVector;
-    T in[N][kVector];
-    R out[kVector];
-#pragma unroll
-    for (int k = 0; k < N; k++) load_flat<T>(loop.arg[k + 1], i, count, in[k]);
-    apply<R, T, N>(f, out, in, count, std::make_index_sequence<N>{});
-    store_flat<R>(loop.arg[0], i, count, out);
-  }
+  for (int k = 0; k < N; k++) load_vector<T>(loop.arg[k + 1], i, in[k]);
+  apply<R, T, N>(f, out, in, std::make_index_sequence<N>{});
+  store_vector<R>(loop.arg[0], i, out);
 }
 
 template <class R, class T, int N, class F, size_t... I>
@@ -182,48 +183,42 @@ __global__ void __launch_bounds__(kThreads)
   }
   T in[N];
 #pragma unroll
-  for (int k = 0; k < N; k++) {
-    const Argument& a = loop.arg[k + 1];
-    if (a.number) {
-      in[k] = number_of<T>(a);
-    } else {
-      with_memory_type<T>(a.type, [&](auto example) {
-        in[k] = T(load(*reinterpret_cast<const decltype(example)*>(a.data + offset[k + 1])));
-      });
-    }
-  }
-  const R out = apply_one<R, T, N>(f, in, std::make_index_sequence<N>{});
-  const auto put = [&](auto example) {
-    using M = decltype(example);
-    *reinterpret_cast<M*>(loop.arg[0].data + offset[0]) = store_as<M>(out);
-  };
-  if constexpr (__is_same(R, bool)) put(bool{});
-  else with_memory_type<R>(loop.arg[0].type, put);
+  for (int k = 0; k < N; k++) in[k] = load_one<T>(loop.arg[k + 1], offset[k + 1]);
+  store_one<R>(loop.arg[0], offset[0], apply_one<R, T, N>(f, in, std::make_index_sequence<N>{}));
 }
 
 // --- host side (elementwise.cu)
 
 // Operands whose dtype the kernels of `compute` do not read, converted to it; freed in stream
-// order.
+// order. A result of such a dtype is computed in other memory, and finish() converts it.
 class Converted {
  public:
   Converted(const ElementIter& it, const OperandTypes& types, DType compute);
   ~Converted();
   Converted(const Converted&) = delete;
   Converted& operator=(const Converted&) = delete;
+  void finish() const {
+    if (out_.nargs) convert_out();
+  }
   ElementIter it;
   OperandTypes types;
 
  private:
+  // Moves operand k to new memory of type `compute`; the copy between old and new, {new, old}.
+  ElementIter move(int k, DType compute);
+  void convert_out() const;
+
   struct Block {
     void *data, *stream;
     size_t bytes;
   } blocks_[kMaxOperands];
   int count_ = 0;
+  ElementIter out_;  // {result, what was computed}
+  DType out_type_;
 };
 
-// The part of `it` with fewer than 2^31 elements that starts at outermost index `begin`.
 Argument argument_of(const ElementIter& it, const OperandTypes& types, int k, DType compute);
+// Whether all operands can be taken in vectors of kVector elements.
 bool is_flat(const ElementIter& it, const OperandTypes& types);
 // Splits along the outermost dims until a part has fewer than 2^31 elements.
 template <class F>
@@ -244,14 +239,16 @@ template <class R, class T, int N, class F>
 void run_elementwise(const ElementIter& given, const OperandTypes& given_types, const F& f) {
   if (given.numel == 0) return;
   const DType compute = dtype_of<T>::value;
-  const Converted ready(given, given_types, compute);
-  if (is_flat(ready.it, ready.types)) {
-    FlatLoop<N + 1> loop;
-    loop.numel = ready.it.numel;
-    for (int k = 0; k <= N; k++) loop.arg[k] = argument_of(ready.it, ready.types, k, compute);
-    MT_LAUNCH((flat_kernel<R, T, N, F>), grid_for(loop.numel, kThreads * kVector * kVectors),
-              kThreads, 0, stream(), loop, f);
-    return;
+  Converted ready(given, given_types, compute);
+  if constexpr (__is_same(T, float)) {
+    if (is_flat(ready.it, ready.types)) {
+      FlatLoop<N + 1> loop;
+      loop.vectors = ready.it.numel / kVector;
+      for (int k = 0; k <= N; k++) loop.arg[k] = argument_of(ready.it, ready.types, k, compute);
+      MT_LAUNCH((flat_kernel<R, T, N, F>), grid_for(loop.vectors, kThreads), kThreads, 0, stream(),
+                loop, f);
+      return ready.finish();
+    }
   }
   for_small_parts(ready.it, [&](const ElementIter& it) {
     StridedLoop<N + 1> loop;
@@ -265,6 +262,7 @@ void run_elementwise(const ElementIter& given, const OperandTypes& given_types, 
     MT_LAUNCH((strided_kernel<R, T, N, F>), grid_for(it.numel, kThreads), kThreads, 0, stream(),
               loop, f);
   });
+  ready.finish();
 }
 
 }  // namespace mt::cuda
