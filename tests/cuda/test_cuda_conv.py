@@ -19,11 +19,11 @@ def uniform(*shape, seed=0):
 
 
 def results(f, tensors):
-    """f's result and the gradients of a weighted sum of it."""
+    """f's result and the gradients for some weights of it."""
     tensors = [t.detach().requires_grad_() for t in tensors]
     y = f(*tensors)
     weights = minitorch.tensor(np.cos(np.arange(y.numel()))).float().reshape(y.shape).to(y.device)
-    (y * weights).sum().backward()
+    y.backward(weights)
     return [numbers(t) for t in (y, *(t.grad for t in tensors))]
 
 
