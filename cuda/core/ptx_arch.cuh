@@ -46,7 +46,8 @@ MT_PTX uint32_t shared_address(const void* p_shared) {
   return uint32_t(__cvta_generic_to_shared(p_shared));
 }
 #else
-[[noreturn]] inline void unsupported() { __builtin_trap(); }
+inline void unsupported() { __trap(); }
+inline uint32_t shared_address(const void* p_shared) { return emu::shared_address(p_shared); }
 #endif
 
 }  // namespace mt::ptx
