@@ -15,9 +15,7 @@ static_assert(kMmaShared >= kTile * kTile * 4, "the sums of a tile fit where its
 
 template <class T, Layout LA, Layout LB>
 __global__ void __launch_bounds__(kMmaThreads, 2) gemm_mma_kernel(GemmParams p) {
-  using TileA = OperandTile<T, LA>;
-  using TileB = OperandTile<T, LB>;
-  constexpr int depth = TileA::kDepth, step = 32 / sizeof(T);  // of K: a stage, an mma
+  constexpr int depth = 64 / sizeof(T), step = 32 / sizeof(T);  // of K: a stage, an mma
   MT_DYN_SHARED(char, smem);
 
   const int tiles_m = (p.m + kTile - 1) / kTile, tiles_n = (p.n + kTile - 1) / kTile;
@@ -28,23 +26,26 @@ __global__ void __launch_bounds__(kMmaThreads, 2) gemm_mma_kernel(GemmParams p) 
   const T* a = static_cast<const T*>(p.a) + batch * p.a_batch;
   const T* b = static_cast<const T*>(p.b) + batch * p.b_batch;
 
+  OperandLoader<T, LA> load_a(a, p.a_row, p.a_col, row0, p.m, k_begin, k_end);
+  OperandLoader<T, LB> load_b(b, p.b_col, p.b_row, col0, p.n, k_begin, k_end);
+  const int stages = (k_end - k_begin + depth - 1) / depth;
   auto load_stage = [&](int i) {
-    const int k0 = k_begin + i * depth;
-    if (k0 < k_end) {
-      const int at = i % kMmaStages * 2 * kTileBytes;
-      TileA::load(smem + at, a, p.a_row, p.a_col, row0, p.m, k0, k_end);
-      TileB::load(smem + at + kTileBytes, b, p.b_col, p.b_row, col0, p.n, k0, k_end);
+    if (i < stages) {
+      const Shared<char> to = smem + i % kMmaStages * 2 * kTileBytes;
+      load_a.next(to);
+      load_b.next(to + kTileBytes);
     }
     ptx::cp_async_commit();  // an empty group keeps the count of groups
   };
 
   const int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
   const int warp_m = warp / 4 * 64, warp_n = warp % 4 * 32;
+  const FragmentReader<T, LA, false> read_a(warp_m);
+  const FragmentReader<T, LB, true> read_b(warp_n);
   float acc[4][4][4] = {};
 
 #pragma unroll
   for (int i = 0; i < kMmaStages - 1; ++i) load_stage(i);
-  const int stages = (k_end - k_begin + depth - 1) / depth;
 #pragma unroll 1
   for (int i = 0; i < stages; ++i) {
     ptx::cp_async_wait<kMmaStages - 2>();
@@ -56,14 +57,14 @@ __global__ void __launch_bounds__(kMmaThreads, 2) gemm_mma_kernel(GemmParams p) 
     for (int k = 0; k < depth; k += step) {
       uint32_t fa[4][4], fb[2][4];
 #pragma unroll
-      for (int m = 0; m < 4; ++m) TileA::fragment(fa[m], tile_a, warp_m + m * 16, k);
+      for (int m = 0; m < 4; ++m) read_a.read(fa[m], tile_a, m, k);
 #pragma unroll
-      for (int n = 0; n < 2; ++n) TileB::fragment(fb[n], tile_b, warp_n + n * 16, k);
+      for (int n = 0; n < 2; ++n) read_b.read(fb[n], tile_b, n, k);
 #pragma unroll
       for (int m = 0; m < 4; ++m)
 #pragma unroll
         for (int n = 0; n < 4; ++n) {
-          const uint32_t words[2] = {fb[n / 2][n % 2], fb[n / 2][n % 2 + 2]};
+          const uint32_t words[2] = {fb[n / 2][n % 2 * 2], fb[n / 2][n % 2 * 2 + 1]};
           if constexpr (sizeof(T) == 2) ptx::mma_m16n8k16<T>(acc[m][n], fa[m], words);
           else ptx::mma_m16n8k8_tf32(acc[m][n], fa[m], words);
         }

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from tests.emulator.programs import build
+from tests.emulator.ptx.build import build
 
 WRAPPERS = ["ptx_copy", "ptx_mma", "ptx_barrier", "ptx_tma", "ptx_wgmma"]
 
@@ -28,7 +28,7 @@ def run(program, *arguments: str, **environment: str) -> subprocess.CompletedPro
 
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_wrappers_agree_with_plain_arithmetic(name):
-    done = run(build(f"ptx/{name}.cu"))
+    done = run(build(name))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "ok\n"
 
@@ -36,7 +36,7 @@ def test_wrappers_agree_with_plain_arithmetic(name):
 @pytest.mark.parametrize("path", ["mma", "wgmma"])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "tf32"])
 def test_gemm_agrees_with_float64(path, dtype):
-    done = run(build("ptx/gemm.cu", "cuda/kernels/gemm_*.cu"), path, dtype)
+    done = run(build("gemm", "cuda/kernels/gemm_*.cu"), path, dtype)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "ok\n"
 
@@ -65,7 +65,7 @@ MISTAKES = [
 @pytest.mark.parametrize("schedule", ["forward", "reverse", "random:3"])
 @pytest.mark.parametrize(("mistake", "when", "says"), MISTAKES)
 def test_mistakes_are_found(mistake, when, says, schedule):
-    program = build("ptx/ptx_bugs.cu")
+    program = build("ptx_bugs")
     settings = {"MINITORCH_EMULATOR_ASYNC": when, "MINITORCH_EMULATOR_SCHEDULE": schedule}
     done = run(program, mistake, **settings)
     assert done.returncode == 1, done.stdout + done.stderr
