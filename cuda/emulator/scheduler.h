@@ -1,0 +1,76 @@
+// Runs the blocks of a launch on one OS thread: fibers, the queue of ready threads, deadlock.
+#pragma once
+#include <random>
+#include <string>
+#include <vector>
+
+#include "cuda/emulator/fiber.h"
+#include "cuda/emulator/settings.h"
+#include "cuda/emulator/shadow.h"
+#include "cuda/emulator/thread.h"
+
+namespace mt::emu {
+
+// One kernel launch. `invoke(arguments)` runs the kernel's body for the current thread.
+struct Launch {
+  const char* name;
+  const void* function;  // identity of the kernel, for its attributes
+  dim3 grid, block, cluster;
+  uint32_t shared_bytes = 0;
+  bool cooperative = false;
+  void (*invoke)(const void* arguments) = nullptr;
+  const void* arguments = nullptr;
+};
+
+struct Engine {
+  Fiber main;
+  std::vector<Fiber*> fibers, idle;
+  Launch* launch = nullptr;
+  Order order = Order::Forward;
+  bool checks = true;
+  std::mt19937_64 random;
+
+  // Blocks that are alive together: one, those of a cluster, or all of a cooperative launch.
+  std::vector<Block*> wave;
+  uint32_t wave_blocks = 0, block_size = 0, live_blocks = 0;
+  uint64_t unstarted = 0, total = 0;
+  std::vector<uint32_t> permutation;
+
+  std::vector<Thread*> ready, spinning;  // rings
+  uint32_t ready_head = 0, ready_tail = 0, ready_mask = 0;
+  uint32_t spin_head = 0, spin_tail = 0;
+  uint64_t events = 0, events_at_round = 0, idle_yields = 0;
+
+  bool failed = false;
+  std::string report;
+  const void* report_pc = nullptr;  // its source line is looked up outside of the fiber
+
+  std::vector<Block*> pool;
+
+  ~Engine();
+  // False if a check failed; `report` tells.
+  bool run(Launch& launch);
+  bool run_wave(const uint32_t* indices, uint32_t count);
+
+  void push(Thread*);
+  Thread* pop();
+  void suspend();  // the current thread until somebody pushes it
+  void set_report(std::string what, std::string line, const void* pc);  // of the current thread
+  [[noreturn]] void abandon();
+
+  Thread* take_unstarted();
+  void finish(Thread*);
+  void run_threads(Fiber*);
+  Fiber* next_fiber();
+  bool idle_work();
+  [[noreturn]] void deadlock(const char* headline);
+  Block* make_block();
+  void begin(Block&, uint32_t linear_idx);
+  void end(Block&);
+  void join_clusters();
+};
+
+// Of the running OS thread.
+Engine& engine();
+
+}  // namespace mt::emu

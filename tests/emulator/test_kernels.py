@@ -1,0 +1,17 @@
+"""Ordinary kernels give the right results, whatever the order of blocks and threads."""
+
+from __future__ import annotations
+
+import pytest
+
+SCHEDULES = ["forward", "reverse", "random:1", "random:2"]
+
+
+@pytest.mark.parametrize("checks", ["1", "0"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_kernels(run, schedule, checks):
+    result = run("kernels", SCHEDULE=schedule, CHECKS=checks)
+    assert result.returncode == 0, result.stdout + result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) >= 10 and all(line.endswith(": ok") for line in lines), result.stdout
+    assert result.stderr == ""  # no report
