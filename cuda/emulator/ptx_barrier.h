@@ -1,6 +1,6 @@
 // Emulated bodies of ptx_barrier.cuh.
 #pragma once
-#include "cuda/emulator/cluster.h"
+#include "cuda/emulator/cluster_meeting.h"
 #include "cuda/emulator/mbarrier.h"
 #include "cuda/emulator/proxy.h"
 
@@ -79,7 +79,7 @@ inline void named_barrier_arrive(int id, int threads,
 
 inline bool elect_one(emu::Location where = emu::Location::current()) {
   return emu::warp_collective<bool, bool>(
-      ~0u, false, [](const bool*, bool* outs, uint32_t) { outs[0] = true; }, "elect_one", where);
+      ~0u, false, [](const bool*, bool* outs, uint32_t) { for (int i = 0; i < emu::kWarp; ++i) outs[i] = i == 0; }, "elect_one", where);
 }
 
 inline uint32_t cluster_cta_rank() { return uint32_t(emu::self().block->cluster_rank); }

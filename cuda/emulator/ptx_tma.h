@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <deque>
 
-#include "cuda/emulator/cluster.h"
+#include "cuda/emulator/cluster_meeting.h"
 #include "cuda/emulator/mbarrier.h"
 #include "cuda/emulator/proxy.h"
 #include "cuda/emulator/ptx_mma.h"

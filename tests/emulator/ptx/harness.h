@@ -39,7 +39,8 @@ inline void expect(bool ok, const char* what, const std::string& detail = "") {
 // After a launch: waits, and fails with the error or the emulator's report.
 inline bool launched(const char* what) {
   cudaError_t error = cudaDeviceSynchronize();
-  if (error == cudaSuccess) error = cudaGetLastError();
+  const cudaError_t at_launch = cudaGetLastError();
+  if (error == cudaSuccess) error = at_launch;
   if (error == cudaSuccess) return true;
   ++failures;
   std::printf("FAILED %s: %s %s\n", what, cudaGetErrorString(error), last_report().c_str());

@@ -55,7 +55,7 @@ __global__ void __launch_bounds__(128) wgmma_kernel(const T* a, const T* b, cons
     constexpr int K = kDepth<T>, bytes_a = 64 * K * int(sizeof(T));
     MT_DYN_SHARED_ALIGNED(char, smem, 1024);
     const int thread = int(threadIdx.x), lane = thread % 32, row = thread / 32 * 16 + lane / 4;
-    for (int i = thread; i < 64 * K; i += 128)
+    for (int i = thread; i < (Registers ? 0 : 64 * K); i += 128)
       shared_cast<T>(smem + swizzled(place<T>(TransA, Span, 64, i / K, i % K), Span))[0] = a[i];
     for (int i = thread; i < N * K; i += 128)
       shared_cast<T>(smem + bytes_a + swizzled(place<T>(TransB, Span, N, i / K, i % K), Span))[0] =
