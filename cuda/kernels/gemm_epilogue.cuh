@@ -2,7 +2,7 @@
 // and the last step C = act(alpha A B + beta C + bias).
 #pragma once
 #include "core/dtype.h"
-#include "cuda/core/simt.h"
+#include "cuda/core/ptx_mma.cuh"
 #include "ops/gemm.h"
 
 namespace mt::cuda {
@@ -45,18 +45,26 @@ __device__ __forceinline__ float load_float(const T* p) {
   if constexpr (sizeof(T) == 4) return *p;
   else return to_float(*p);
 }
-template <class T>
-__device__ __forceinline__ T from_float(float x) {
-  if constexpr (sizeof(T) == 4) return x;
-  else if constexpr (dtype_of<T>::value == DType::BFloat16) return to_bfloat16(x);
-  else return to_float16(x);
-}
-
 // Four elements as one store.
 template <class T>
 struct alignas(4 * sizeof(T)) Four {
   T at[4];
 };
+template <class T>
+__device__ __forceinline__ Four<T> round_four(const float (&x)[4]) {
+  Four<T> out;
+  if constexpr (sizeof(T) == 4) {
+    for (int i = 0; i < 4; ++i) out.at[i] = x[i];
+  } else {
+#pragma unroll
+    for (int i = 0; i < 4; i += 2) {
+      const uint32_t two = ptx::pack_two<T>(x[i], x[i + 1]);
+      out.at[i].bits = uint16_t(two);
+      out.at[i + 1].bits = uint16_t(two >> 16);
+    }
+  }
+  return out;
+}
 
 // Writes 4 sums of row `row`, columns col..col + 3 of batch `batch`; cuts what hangs over.
 template <class T>
@@ -72,7 +80,7 @@ __device__ __forceinline__ void store_four(const GemmParams& p, int batch, int s
   T* c = static_cast<T*>(p.c) + batch * p.c_batch + row * p.c_row + col;
   const T* bias = static_cast<const T*>(p.bias);
   const bool wide = p.aligned_c && count == 4;
-  Four<T> old, out;
+  Four<T> old;
   if (p.beta != 0) {
     if (wide) {
       old = *reinterpret_cast<const Four<T>*>(c);
@@ -80,15 +88,17 @@ __device__ __forceinline__ void store_four(const GemmParams& p, int batch, int s
       for (int i = 0; i < count; ++i) old.at[i] = c[i];
     }
   }
+  float x[4];
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    float v = p.alpha * sum[i];
+    x[i] = p.alpha * sum[i];
     if (i < count) {
-      if (p.beta != 0) v += p.beta * load_float(&old.at[i]);
-      if (bias) v += load_float(bias + (p.bias_per_row ? row : col + i));
+      if (p.beta != 0) x[i] += p.beta * load_float(&old.at[i]);
+      if (bias) x[i] += load_float(bias + (p.bias_per_row ? row : col + i));
     }
-    out.at[i] = from_float<T>(activate(p.activation, v));
+    x[i] = activate(p.activation, x[i]);
   }
+  const Four<T> out = round_four<T>(x);
   if (wide) {
     *reinterpret_cast<Four<T>*>(c) = out;
   } else {

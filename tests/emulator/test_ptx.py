@@ -13,7 +13,7 @@ import pytest
 
 from tests.emulator.ptx.build import build
 
-WRAPPERS = ["ptx_copy", "ptx_mma", "ptx_barrier", "ptx_tma", "ptx_wgmma"]
+WRAPPERS = ["ptx_copy", "ptx_mma", "ptx_barrier", "ptx_tma", "ptx_wgmma", "ptx_cluster"]
 
 
 def run(program, *arguments: str, **environment: str) -> subprocess.CompletedProcess:

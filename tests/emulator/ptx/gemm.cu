@@ -1,5 +1,5 @@
-// The tensor-core GEMM kernels against a float64 product: layouts, ragged edges, epilogues, batches.
-// Arguments: mma or wgmma, then a type.
+// The tensor-core GEMM kernels against a float64 product: layouts, ragged edges, epilogues,
+// batches. Arguments: mma or wgmma, then a type.
 #include "cuda/kernels/gemm_tensor_core.h"
 
 #include "harness.h"
@@ -24,14 +24,20 @@ struct Case {
 
 double activate(Activation activation, double x) {
   switch (activation) {
-    case Activation::relu: return x < 0 ? 0 : x;
-    case Activation::gelu: return 0.5 * x * (1 + std::erf(x * std::sqrt(0.5)));
+    case Activation::relu:
+      return x < 0 ? 0 : x;
+    case Activation::gelu:
+      return 0.5 * x * (1 + std::erf(x * std::sqrt(0.5)));
     case Activation::gelu_tanh:
       return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case Activation::silu: return x / (1 + std::exp(-x));
-    case Activation::sigmoid: return 1 / (1 + std::exp(-x));
-    case Activation::tanh: return std::tanh(x);
-    default: return x;
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
+    case Activation::sigmoid:
+      return 1 / (1 + std::exp(-x));
+    case Activation::tanh:
+      return std::tanh(x);
+    default:
+      return x;
   }
 }
 
@@ -71,9 +77,9 @@ void test_gemm(const Case& t) {
   tuning.splits = t.splits;
   tuning.tile_n = t.tile_n;
   const std::string name = std::to_string(t.m) + "x" + std::to_string(t.n) + "x" +
-                           std::to_string(t.k) + " batch " + std::to_string(t.batch) +
-                           " columns " + std::to_string(t.a_cols) + std::to_string(t.b_cols) +
-                           " pad " + std::to_string(t.pad) + " splits " + std::to_string(t.splits) +
+                           std::to_string(t.k) + " batch " + std::to_string(t.batch) + " columns " +
+                           std::to_string(t.a_cols) + std::to_string(t.b_cols) + " pad " +
+                           std::to_string(t.pad) + " splits " + std::to_string(t.splits) +
                            " tile " + std::to_string(t.tile_n);
   if (!cuda::gemm_tensor_core(args, true, nullptr, tuning)) {
     expect(false, "gemm: not supported", name);
@@ -102,8 +108,9 @@ void test_gemm(const Case& t) {
         worst = std::fmax(worst, error == error ? error / scale : 1e30);
       }
   // Rounding of the result, or of tf32 operands over the sum.
-  const double unit = sizeof(T) == 4                                  ? 0x1p-11 * std::sqrt(t.k)
-                      : dtype_of<T>::value == DType::BFloat16 ? 0x1p-8 : 0x1p-11;
+  const double unit = sizeof(T) == 4                          ? 0x1p-11 * std::sqrt(t.k)
+                      : dtype_of<T>::value == DType::BFloat16 ? 0x1p-8
+                                                              : 0x1p-11;
   expect(worst < 1.2 * unit, "gemm", name + ": error " + std::to_string(worst / unit) + " units");
 }
 
@@ -116,16 +123,29 @@ void run_mma() {
     t.b_cols = layout & 2;
     test_gemm<T>(t);
   }
-  test_gemm<T>({.m = 130, .n = 133, .k = 37});                                 // nothing aligned
+  test_gemm<T>({.m = 130, .n = 133, .k = 37});  // nothing aligned
   test_gemm<T>({.m = 13, .n = 7, .k = 5, .batch = 3, .a_cols = true, .pad = 3});
   test_gemm<T>({.m = 1, .n = 1, .k = 1});
   test_gemm<T>({.m = 5, .n = 24, .k = 0, .beta = 0.5f, .bias = true});
-  test_gemm<T>({.m = 40, .n = 136, .k = 216, .batch = 2, .pad = 8, .alpha = 0.5f, .beta = -1,
-                .bias = true, .activation = Activation::gelu, .splits = 3});
-  test_gemm<T>({.m = 40, .n = 44, .k = 64, .bias = true, .bias_per_row = true,
-                .activation = Activation::relu, .same_b = true});
-  for (auto activation : {Activation::gelu_tanh, Activation::silu, Activation::sigmoid,
-                          Activation::tanh})
+  test_gemm<T>({.m = 40,
+                .n = 136,
+                .k = 216,
+                .batch = 2,
+                .pad = 8,
+                .alpha = 0.5f,
+                .beta = -1,
+                .bias = true,
+                .activation = Activation::gelu,
+                .splits = 3});
+  test_gemm<T>({.m = 40,
+                .n = 44,
+                .k = 64,
+                .bias = true,
+                .bias_per_row = true,
+                .activation = Activation::relu,
+                .same_b = true});
+  for (auto activation :
+       {Activation::gelu_tanh, Activation::silu, Activation::sigmoid, Activation::tanh})
     test_gemm<T>({.m = 16, .n = 24, .k = 16, .activation = activation});
 }
 
@@ -139,12 +159,26 @@ void run_wgmma() {
     test_gemm<T>(t);
   }
   // More tiles than blocks, more stages than the ring has.
-  test_gemm<T>({.m = 264, .n = 264, .k = tf32 ? 136 : 264, .batch = 2, .b_cols = true, .pad = 8,
-                .alpha = 0.5f, .beta = -1, .bias = true, .activation = Activation::gelu,
+  test_gemm<T>({.m = 264,
+                .n = 264,
+                .k = tf32 ? 136 : 264,
+                .batch = 2,
+                .b_cols = true,
+                .pad = 8,
+                .alpha = 0.5f,
+                .beta = -1,
+                .bias = true,
+                .activation = Activation::gelu,
                 .same_b = true});
   test_gemm<T>({.m = 136, .n = 264, .k = tf32 ? 168 : 328, .b_cols = true, .tile_n = 256});
-  test_gemm<T>({.m = 40, .n = 44, .k = 64, .b_cols = true, .pad = 4 * int(tf32), .bias = true,
-                .bias_per_row = true, .activation = Activation::relu});
+  test_gemm<T>({.m = 40,
+                .n = 44,
+                .k = 64,
+                .b_cols = true,
+                .pad = 4 * int(tf32),
+                .bias = true,
+                .bias_per_row = true,
+                .activation = Activation::relu});
   test_gemm<T>({.m = 9, .n = 17, .k = 64, .b_cols = true});  // rows of C are not aligned
 }
 
@@ -158,8 +192,7 @@ void run(const std::string& path) {
 int main(int argc, char** argv) {
   if (argc < 3) return std::puts("usage: gemm mma|wgmma bfloat16|float16|tf32"), 2;
   const std::string path = argv[1], type = argv[2];
-  tuning.path =
-      path == "mma" ? cuda::GemmTuning::Path::mma : cuda::GemmTuning::Path::wgmma;
+  tuning.path = path == "mma" ? cuda::GemmTuning::Path::mma : cuda::GemmTuning::Path::wgmma;
   if (type == "bfloat16") run<bfloat16>(path);
   if (type == "float16") run<float16>(path);
   if (type == "tf32") run<float>(path);

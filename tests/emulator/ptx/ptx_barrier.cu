@@ -52,8 +52,7 @@ void test_ring() {
   if (!launched("mbarrier ring")) return;
   const auto got = out.get();
   bool same = true;
-  for (int i = 0; i < rounds * 32; ++i)
-    same = same && got[size_t(i)] == i / 32 * 100 + 31 - i % 32;
+  for (int i = 0; i < rounds * 32; ++i) same = same && got[size_t(i)] == i / 32 * 100 + 31 - i % 32;
   expect(same, "mbarrier ring");
 }
 

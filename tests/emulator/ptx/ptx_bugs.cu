@@ -154,8 +154,8 @@ int main(int argc, char** argv) {
 
   const auto values = random_values<float>(kThreads, 5);
   DeviceArray<float> in(values), out(kThreads);
-#define CASE(kernel)                                                                         \
-  if (name == #kernel)                                                                       \
+#define CASE(kernel)   \
+  if (name == #kernel) \
     MT_LAUNCH(kernel, dim3(1), dim3(kThreads), kThreads * 4, nullptr, in.p, out.p, right);
   CASE(missing_wait)
   CASE(reused_too_soon)

@@ -46,8 +46,8 @@ __device__ uint64_t operand(const char* tile, bool trans, int span, int extent) 
 }
 
 template <class T, int N, bool TransA, bool TransB, int Span, bool Registers>
-__global__ void __launch_bounds__(128) wgmma_kernel(const T* a, const T* b, const float* c,
-                                                    float* out) {
+__global__ void __launch_bounds__(128)
+    wgmma_kernel(const T* a, const T* b, const float* c, float* out) {
   if constexpr (!ptx::kSm90a) {
     ptx::unsupported();
   } else {
@@ -77,19 +77,16 @@ __global__ void __launch_bounds__(128) wgmma_kernel(const T* a, const T* b, cons
       constexpr int per_word = 4 / int(sizeof(T));
       for (int s = 0; s < 2; ++s)
         for (int i = 0; i < 4; ++i) {
-          const T* p = a + (row + i % 2 * 8) * K + s * (K / 2) + i / 2 * (K / 4) +
-                       lane % 4 * per_word;
-          if constexpr (sizeof(T) == 4)
-            words[s][i] = __float_as_uint(*p);
-          else
-            words[s][i] = uint32_t(p[0].bits) | uint32_t(p[1].bits) << 16;
+          const T* p =
+              a + (row + i % 2 * 8) * K + s * (K / 2) + i / 2 * (K / 4) + lane % 4 * per_word;
+          if constexpr (sizeof(T) == 4) words[s][i] = __float_as_uint(*p);
+          else words[s][i] = uint32_t(p[0].bits) | uint32_t(p[1].bits) << 16;
         }
     }
     ptx::wgmma_fence();
     for (int s = 0; s < 2; ++s) {
       const uint64_t bs = ptx::wgmma_advance(db, uint32_t(s) * step(TransB, N));
-      if constexpr (Registers)
-        ptx::wgmma<Wide, N, TransB>(d, words[s], bs);
+      if constexpr (Registers) ptx::wgmma<Wide, N, TransB>(d, words[s], bs);
       else
         ptx::wgmma<Wide, N, TransA, TransB>(
             d, ptx::wgmma_advance(da, uint32_t(s) * step(TransA, 64)), bs);
@@ -123,10 +120,9 @@ void test_wgmma() {
                        cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   MT_LAUNCH((wgmma_kernel<T, N, TransA, TransB, Span, Registers>), dim3(1), dim3(128), bytes,
             nullptr, da.p, db.p, dc.p, out.p);
-  const std::string name = std::string(dtype_name(dtype_of<T>::value)) + " N " +
-                           std::to_string(N) + " trans " + std::to_string(TransA) +
-                           std::to_string(TransB) + " span " + std::to_string(Span) +
-                           (Registers ? " A from registers" : "");
+  const std::string name = std::string(dtype_name(dtype_of<T>::value)) + " N " + std::to_string(N) +
+                           " trans " + std::to_string(TransA) + std::to_string(TransB) + " span " +
+                           std::to_string(Span) + (Registers ? " A from registers" : "");
   if (!launched(("wgmma " + name).c_str())) return;
   const auto got = out.get();
   double worst = 0;
@@ -135,10 +131,8 @@ void test_wgmma() {
       double want = c[size_t(m * N + n)];
       for (int k = 0; k < K; ++k) {
         const T x = a[size_t(m * K + k)], y = b[size_t(n * K + k)];
-        if constexpr (sizeof(T) == 4)
-          want += as_tf32(x) * as_tf32(y);
-        else
-          want += value(x) * value(y);
+        if constexpr (sizeof(T) == 4) want += as_tf32(x) * as_tf32(y);
+        else want += value(x) * value(y);
       }
       worst = std::fmax(worst, std::fabs(want - double(got[size_t(m * N + n)])));
     }
