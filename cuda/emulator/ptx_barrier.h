@@ -79,7 +79,11 @@ inline void named_barrier_arrive(int id, int threads,
 
 inline bool elect_one(emu::Location where = emu::Location::current()) {
   return emu::warp_collective<bool, bool>(
-      ~0u, false, [](const bool*, bool* outs, uint32_t) { for (int i = 0; i < emu::kWarp; ++i) outs[i] = i == 0; }, "elect_one", where);
+      ~0u, false,
+      [](const bool*, bool* outs, uint32_t) {
+        for (int i = 0; i < emu::kWarp; ++i) outs[i] = i == 0;
+      },
+      "elect_one", where);
 }
 
 inline uint32_t cluster_cta_rank() { return uint32_t(emu::self().block->cluster_rank); }

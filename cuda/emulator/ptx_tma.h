@@ -111,13 +111,11 @@ inline void perform_load(const BulkCopy& c) {
     if (!(c.ctas >> cta & 1)) continue;
     char* shared = static_cast<char*>(map_shared(to, cta));
     void* bar = map_shared(at, cta);
-    // In another block the race check takes its first thread for the issuer.
-    Thread* thread = cta == block.cluster_rank ? c.thread : &block.cluster[cta]->threads[0];
-    ActAs there(thread);
-    note_shared_write_as(*thread, shared, c.bytes);
-    note_proxy_write(shared, c.bytes);
+    // In another block the race check knows no threads of this one: it takes the bytes as ordered.
+    note_shared_write_as(*c.thread, shared, c.bytes);
+    if (cta == block.cluster_rank) note_proxy_write(shared, c.bytes);
     land(shared, c);
-    mbarrier_complete_bytes(bar, *thread, c.bytes, c.what, c.where);
+    mbarrier_complete_bytes(bar, *c.thread, c.bytes, c.what, c.where);
   }
 }
 

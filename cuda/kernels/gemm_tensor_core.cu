@@ -42,7 +42,7 @@ bool gemm_wgmma(const GemmArgs& args, cudaStream_t stream, int tile_n) {
   if (args.m == 0 || args.n == 0 || args.batch == 0) return true;
   if (tile_n == 0) {
     const int64_t wide = ceil_div(args.m, 128) * ceil_div(args.n, 256) * args.batch;
-    tile_n = wide >= device_attribute(cudaDevAttrMultiProcessorCount) ? 256 : 128;
+    tile_n = args.m > 128 && wide >= device_attribute(cudaDevAttrMultiProcessorCount) ? 256 : 128;
   }
   return run(make_params(args), stream, tile_n);
 }

@@ -5,7 +5,9 @@
 // registers. full[s] completes when the bytes of stage s have landed, empty[s] when both consumers
 // have read it. The sums leave through shared memory and TMA stores, which overlap with the loads
 // of the next tile. A stage is 128 bytes of K; all tiles use the 128-byte swizzle.
-// Per stage of 16-bit operands, N = 256: 48 KiB and 4.2 Mflop, 85 flop per byte of L2.
+// With N = 256 two blocks on neighbouring rows of tiles form a cluster: each loads its own A and
+// half of the B that they share, which TMA delivers to both; a stage is empty when all four
+// consumers say so. Per stage of 16-bit operands that is 32 KiB from L2 and 4.2 Mflop per block.
 #pragma once
 #include "cuda/core/ptx.cuh"
 #include "cuda/kernels/gemm_epilogue.cuh"
@@ -16,6 +18,7 @@ constexpr int kWgmmaThreads = 384, kTileM = 128, kBox = 64 * 128;  // bytes of 6
 
 template <int N>
 struct WgmmaShape {
+  static constexpr int kCluster = N == 256 ? 2 : 1;
   static constexpr int kStages = N == 256 ? 4 : 6;
   static constexpr int kBytesA = kTileM * 128, kBytesB = N * 128, kStage = kBytesA + kBytesB;
   // Then two boxes of 64 rows of C for each consumer, then the barriers.
@@ -39,24 +42,30 @@ struct Ring {
 struct WgmmaTile {
   int row, col, batch;
 };
+// Blocks of a cluster take tiles below each other; `index` counts clusters of tiles.
 template <int N>
-__device__ __forceinline__ WgmmaTile wgmma_tile(const GemmParams& p, int index) {
-  const int tiles_m = (p.m + kTileM - 1) / kTileM, tiles_n = (p.n + N - 1) / N;
+__host__ __device__ inline int wgmma_tiles_m(int m) {
+  constexpr int rows = kTileM * WgmmaShape<N>::kCluster;
+  return (m + rows - 1) / rows;
+}
+template <int N>
+__device__ __forceinline__ WgmmaTile wgmma_tile(const GemmParams& p, int index, int rank) {
+  const int tiles_m = wgmma_tiles_m<N>(p.m), tiles_n = (p.n + N - 1) / N;
   const int per_batch = tiles_m * tiles_n;
   const TileAt at = tile_at(index % per_batch, tiles_m, tiles_n);
-  return {at.m * kTileM, at.n * N, index / per_batch};
+  return {(at.m * WgmmaShape<N>::kCluster + rank) * kTileM, at.n * N, index / per_batch};
 }
 
-// One operand's part of a stage: rows of K, or (MN-major) boxes of 64 lines by the depth of K.
-template <class T, bool MnMajor, int Lines>
+// `Lines` lines of an operand's part of a stage, by rows of K or (MN-major) boxes of 64 lines by
+// the depth of K; to this block, or to all of a cluster.
+template <class T, bool MnMajor, int Lines, bool Multicast>
 __device__ __forceinline__ void load_operand(char* to, const ptx::TensorMap* map, uint64_t* full,
                                              int line, int k, int batch) {
-  if constexpr (MnMajor) {
 #pragma unroll
-    for (int i = 0; i < Lines / 64; ++i)
-      ptx::tma_load(to + i * kBox, map, full, line + i * 64, k, batch);
-  } else {
-    ptx::tma_load(to, map, full, k, line, batch);
+  for (int i = 0; i < (MnMajor ? Lines / 64 : 1); ++i) {
+    const int c0 = MnMajor ? line + i * 64 : k, c1 = MnMajor ? k : line;
+    if constexpr (Multicast) ptx::tma_load_multicast(to + i * kBox, map, full, 3, c0, c1, batch);
+    else ptx::tma_load(to + i * kBox, map, full, c0, c1, batch);
   }
 }
 
@@ -165,6 +174,23 @@ __device__ __forceinline__ void store_by_rows(const GemmParams& p, Shared<char> 
   }
 }
 
+// A barrier of the block, or of its cluster.
+template <int Cluster>
+__device__ __forceinline__ void meet() {
+  if constexpr (Cluster > 1) {
+    ptx::cluster_arrive();
+    ptx::cluster_wait();
+  } else {
+    __syncthreads();
+  }
+}
+
+template <int Cluster>
+__device__ __forceinline__ void wait_empty(uint64_t* bar, uint32_t parity) {
+  if constexpr (Cluster > 1) ptx::mbarrier_wait_cluster(bar, parity);
+  else ptx::mbarrier_wait(bar, parity);
+}
+
 template <class T, int N, bool MnA, bool MnB>
 __global__ void __launch_bounds__(kWgmmaThreads, 1)
     gemm_wgmma_kernel(const __grid_constant__ ptx::TensorMap map_a,
@@ -176,7 +202,7 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
   } else {
     using Shape = WgmmaShape<N>;
     using Wide = std::conditional_t<sizeof(T) == 4, ptx::tf32, T>;
-    constexpr int depth = 128 / sizeof(T), steps = 4;
+    constexpr int depth = 128 / sizeof(T), steps = 4, cluster = Shape::kCluster;
     MT_DYN_SHARED_ALIGNED(char, smem, 1024);
     uint64_t* full = reinterpret_cast<uint64_t*>(raw(smem + Shape::kAtBarriers));
     uint64_t* empty = full + Shape::kStages;
@@ -184,13 +210,15 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
     if (threadIdx.x == 0) {
       for (int s = 0; s < Shape::kStages; ++s) {
         ptx::mbarrier_init(full + s, 1);
-        ptx::mbarrier_init(empty + s, 2);
+        ptx::mbarrier_init(empty + s, 2 * cluster);
       }
       ptx::mbarrier_fence_init();
     }
-    __syncthreads();
+    meet<cluster>();
 
-    const int tiles = ((p.m + kTileM - 1) / kTileM) * ((p.n + N - 1) / N) * p.batch;
+    const int tiles = wgmma_tiles_m<N>(p.m) * ((p.n + N - 1) / N) * p.batch;
+    const int first = int(blockIdx.x) / cluster, every = int(gridDim.x) / cluster;
+    const int rank = int(blockIdx.x) % cluster;
     const int stages = (p.k + depth - 1) / depth;
     Ring<Shape::kStages> ring;
 
@@ -199,17 +227,19 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
       if (threadIdx.x == 0) {
         ptx::prefetch_tensor_map(&map_a);
         ptx::prefetch_tensor_map(&map_b);
-        for (int t = int(blockIdx.x); t < tiles; t += int(gridDim.x)) {
-          const WgmmaTile tile = wgmma_tile<N>(p, t);
+        for (int t = first; t < tiles; t += every) {
+          const WgmmaTile tile = wgmma_tile<N>(p, t, rank);
           const int batch_a = p.a_batch ? tile.batch : 0, batch_b = p.b_batch ? tile.batch : 0;
           for (int i = 0; i < stages; ++i, ring.next()) {
-            ptx::mbarrier_wait(empty + ring.stage, ring.parity ^ 1);
+            wait_empty<cluster>(empty + ring.stage, ring.parity ^ 1);
             ptx::mbarrier_arrive_expect_tx(full + ring.stage, Shape::kStage);
             char* to = raw(smem + ring.stage * Shape::kStage);
-            load_operand<T, MnA, kTileM>(to, &map_a, full + ring.stage, tile.row, i * depth,
-                                         batch_a);
-            load_operand<T, MnB, N>(to + Shape::kBytesA, &map_b, full + ring.stage, tile.col,
-                                    i * depth, batch_b);
+            load_operand<T, MnA, kTileM, false>(to, &map_a, full + ring.stage, tile.row, i * depth,
+                                                batch_a);
+            constexpr int lines = N / cluster;
+            load_operand<T, MnB, lines, (cluster > 1)>(to + Shape::kBytesA + rank * lines * 128,
+                                                       &map_b, full + ring.stage,
+                                                       tile.col + rank * lines, i * depth, batch_b);
           }
         }
       }
@@ -218,8 +248,15 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
       const int consumer = group - 1, thread = int(threadIdx.x) % 128;
       const Shared<char> boxes = smem + (Shape::kAtC + consumer * 2 * kBox);
       float d[N / 2];
-      for (int t = int(blockIdx.x); t < tiles; t += int(gridDim.x)) {
-        const WgmmaTile tile = wgmma_tile<N>(p, t);
+      auto release = [&](int stage) {
+        if constexpr (cluster > 1) {
+          if (thread < cluster) ptx::mbarrier_arrive_cluster(empty + stage, uint32_t(thread));
+        } else {
+          if (thread == 0) ptx::mbarrier_arrive(empty + stage);
+        }
+      };
+      for (int t = first; t < tiles; t += every) {
+        const WgmmaTile tile = wgmma_tile<N>(p, t, rank);
         int previous = 0;
         for (int i = 0; i < stages; ++i, ring.next()) {
           ptx::mbarrier_wait(full + ring.stage, ring.parity);
@@ -236,12 +273,12 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
           }
           ptx::wgmma_commit();
           ptx::wgmma_wait<1>();  // the stage before this one has been read
-          if (i > 0 && thread == 0) ptx::mbarrier_arrive(empty + previous);
+          if (i > 0) release(previous);
           previous = ring.stage;
         }
         ptx::wgmma_wait<0>();
         ptx::wgmma_own(d);
-        if (thread == 0) ptx::mbarrier_arrive(empty + previous);
+        release(previous);
 
         if (tma_c) {
           store_by_tma<T, N>(p, &map_c, boxes, tile, consumer, d);
@@ -250,6 +287,10 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1)
         }
       }
       if (thread == 0) ptx::bulk_wait<0>();
+    }
+    if constexpr (cluster > 1) {
+      __syncwarp();
+      meet<cluster>();  // the other block may still send to this one's barriers
     }
   }
 }

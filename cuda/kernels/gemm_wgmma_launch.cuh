@@ -1,5 +1,7 @@
 // Tensor maps and launch of gemm_wgmma_kernel for one element type.
 #pragma once
+#include <algorithm>
+
 #include "cuda/core/tensor_map.h"
 #include "cuda/kernels/gemm_launch.h"
 #include "cuda/kernels/gemm_wgmma.cuh"
@@ -43,7 +45,8 @@ bool launch_wgmma(GemmParams p, cudaStream_t stream) {
   if (!encoded_a) return false;
   const bool encoded_b =
       MnB ? encode_matrix(&b, dtype, p.b, p.n, p.k, p.b_row, p.batch, p.b_batch, row, row, tf32)
-          : encode_matrix(&b, dtype, p.b, p.k, p.n, p.b_col, p.batch, p.b_batch, row, N, tf32);
+          : encode_matrix(&b, dtype, p.b, p.k, p.n, p.b_col, p.batch, p.b_batch, row,
+                          N / WgmmaShape<N>::kCluster, tf32);
   if (!encoded_b) return false;
   if (p.batch == 1) p.a_batch = p.b_batch = 0;
   const bool plain =
@@ -52,14 +55,24 @@ bool launch_wgmma(GemmParams p, cudaStream_t stream) {
       plain && (p.c_batch != 0 || p.batch == 1) &&
       encode_matrix(&c, dtype, p.c, p.n, p.m, p.c_row, p.batch, p.c_batch, row, 64, false);
 
-  const int64_t tiles = ceil_div(p.m, kTileM) * ceil_div(p.n, N) * p.batch;
+  constexpr int cluster = WgmmaShape<N>::kCluster, bytes = WgmmaShape<N>::kShared;
+  const int64_t tiles = int64_t(wgmma_tiles_m<N>(p.m)) * ceil_div(p.n, N) * p.batch;
   if (tiles > 1 << 30) return false;
-  const int64_t blocks = std::min<int64_t>(tiles, device_attribute(cudaDevAttrMultiProcessorCount));
-  constexpr int bytes = WgmmaShape<N>::kShared;
-  cudaFuncSetAttribute(reinterpret_cast<const void*>(&gemm_wgmma_kernel<T, N, MnA, MnB>),
+  const int64_t room = device_attribute(cudaDevAttrMultiProcessorCount) / cluster;
+  auto* kernel = &gemm_wgmma_kernel<T, N, MnA, MnB>;
+  cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                        cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-  MT_LAUNCH((gemm_wgmma_kernel<T, N, MnA, MnB>), dim3(unsigned(blocks)), dim3(kWgmmaThreads), bytes,
-            stream, a, b, c, p, tma_c);
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim.x = cluster;
+  attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
+  const cudaLaunchConfig_t config{dim3(unsigned(std::clamp<int64_t>(room, 1, tiles) * cluster)),
+                                  dim3(kWgmmaThreads),
+                                  size_t(bytes),
+                                  stream,
+                                  &attribute,
+                                  cluster > 1 ? 1u : 0u};
+  cudaLaunchKernelEx(&config, kernel, a, b, c, p, tma_c);
   return true;
 }
 

@@ -45,7 +45,6 @@ def test_gemm_agrees_with_float64(path, dtype):
 MISTAKES = [
     ("missing_wait", "late", "nobody has written"),
     ("reused_too_soon", "early", "race"),
-    ("reused_too_soon", "late", "race"),
     ("missing_proxy_fence", "early", "fence_proxy_async"),
     ("missing_proxy_fence", "late", "fence_proxy_async"),
     ("wrong_expect_tx", "early", "16 bytes announced and not landed"),
@@ -58,7 +57,7 @@ MISTAKES = [
     ("accumulator_written_early", "early", "accumulators were written before wgmma_wait"),
     ("missing_wgmma_fence", "early", "wgmma_fence is missing"),
     ("missing_fence_before_wgmma", "early", "fence_proxy_async"),
-    ("operand_freed_early", "late", "wrong"),
+    ("operand_freed_early", "late", "race"),
 ]
 
 
