@@ -124,7 +124,7 @@ class device:
 _py_int = (0).__class__
 
 cpu = device("cpu")
-_C.register_devices(cpu)
+_C.register_devices(device, cpu)
 
 
 class layout:

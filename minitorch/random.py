@@ -116,10 +116,35 @@ def _unpickle(state):
 
 
 default_generator = Generator()
+gpu_generators: list[Generator] = []  # one per GPU, made when first asked for
+_gpu_seed = DEFAULT_SEED  # what a generator that is not made yet starts with
+
+
+def gpu_generator(index):
+    """The default generator of a GPU."""
+    while len(gpu_generators) <= index:
+        generator = Generator(f"cuda:{len(gpu_generators)}").manual_seed(_gpu_seed)
+        gpu_generators.append(generator)
+    return gpu_generators[index]
+
+
+def seed_gpus(seed):
+    """Restarts the generators of all GPUs, also of those that are not made yet."""
+    global _gpu_seed
+    _gpu_seed = seed
+    for generator in gpu_generators:
+        generator.manual_seed(seed)
+
+
+def generator_of(t):
+    """The default generator of the device that a tensor lies on."""
+    device = t.device
+    return default_generator if device.type == "cpu" else gpu_generator(device.index)
 
 
 def manual_seed(seed):
-    """Restarts the default generator, on which all random functions draw, at a seed.
+    """Restarts the default generators, on which all random functions draw, at a seed. A GPU's
+    generator then gives the same numbers as the CPU's.
 
     Args:
         seed: an int.
@@ -127,6 +152,7 @@ def manual_seed(seed):
     Returns:
         The default generator.
     """
+    seed_gpus(int(seed))
     return default_generator.manual_seed(int(seed))
 
 

@@ -107,6 +107,11 @@ class Tensor(Operators, _C.TensorBase):
             raise RuntimeError(
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
             )
+        if self.is_cuda:
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy "
+                "the tensor to host memory first."
+            )
         kind = self.dtype.__reduce__()
         if kind == "bfloat16":
             raise TypeError("NumPy has no bfloat16: convert with .float() first")
@@ -126,15 +131,15 @@ class Tensor(Operators, _C.TensorBase):
         """A NumPy array over the same memory.
 
         Args:
-            force: detach first.
+            force: detach first, and copy from a GPU.
 
         Raises:
             RuntimeError: the tensor requires grad.
-            TypeError: bfloat16, which NumPy lacks.
+            TypeError: bfloat16, which NumPy lacks, or a tensor on a GPU.
         """
         import numpy as np
 
-        source = self.detach() if force else self
+        source = self.detach().cpu() if force else self
         if self.numel() == 0:
             _Exporter(source)  # raises where numpy() is not allowed
             return np.empty(tuple(self.shape), self.dtype.__reduce__())
@@ -279,8 +284,12 @@ class Tensor(Operators, _C.TensorBase):
         return self.to(device="cpu")
 
     def cuda(self, device=None, non_blocking=False, memory_format=None):
-        """The tensor in GPU memory."""
-        return self.to(device="cuda" if device is None else device)
+        """The tensor in GPU memory; itself where it lies there."""
+        return self.to(
+            device="cuda" if device is None else device,
+            non_blocking=non_blocking,
+            memory_format=memory_format,
+        )
 
     def type(self, dtype=None, non_blocking=False):
         """The legacy type name, or the tensor converted to a dtype or such a name."""
@@ -315,23 +324,30 @@ class Tensor(Operators, _C.TensorBase):
 
     def is_pinned(self):
         """Whether the memory is page-locked."""
-        return False
+        return bool(_C.cuda_build()) and _C.cuda_is_pinned(self)
+
+    def pin_memory(self, device=None):
+        """The values in page-locked memory, from which a GPU copies without a detour; the tensor
+        itself where it is already, or where no GPU can be used."""
+        if _C.cuda_device_count() == 0 or _C.cuda_is_pinned(self):
+            return self
+        return _C.cuda_pin_memory(self)
+
+    def record_stream(self, stream):
+        """Keeps the memory from being reused before work that a stream has now is done."""
+        _C.cuda_record_stream(self, stream._index, stream.cuda_stream)
+
+    def get_device(self):
+        """Number of the GPU that the memory lies on, -1 on the CPU."""
+        return -1 if self.device.index is None else self.device.index
 
     def is_shared(self):
         """Whether the memory is shared with other processes."""
         return False
 
-    def pin_memory(self):
-        """The tensor itself: without a GPU nothing is gained by page-locking."""
-        return self
-
     def share_memory_(self):
         """The tensor itself: DataLoader workers send copies."""
         return self
-
-    def get_device(self):
-        """-1 on the CPU, the device's number on a GPU."""
-        return -1 if self.is_cpu else (self.device.index or 0)
 
     def untyped_storage(self):
         """The memory that all views share."""

@@ -6,7 +6,8 @@
 // build) the function mt::cuda::softmax_forward of the same signature. In csrc/kernels, which is
 // compiled once per instruction set with MT_ISA naming it, it declares
 // mt::cpu::<isa>::softmax_forward, which that file must define.
-// MT_KERNEL_CPU_ONLY says that an op has no CUDA twin.
+// MT_KERNEL_CPU_ONLY says that an op has no CUDA twin. In cuda/kernels, compiled with
+// MT_CUDA_KERNELS, only the CUDA function is declared.
 #pragma once
 #include "core/macros.h"
 
@@ -24,7 +25,16 @@ void check_forced_isa();
 
 }  // namespace mt
 
-#if defined(MT_ISA)
+#if defined(MT_CUDA_KERNELS)
+
+#define MT_KERNEL_CPU_ONLY(name, ...)
+#define MT_KERNEL(name, ...)     \
+  namespace mt::cuda {           \
+  using name##_fn = __VA_ARGS__; \
+  name##_fn name;                \
+  }
+
+#elif defined(MT_ISA)
 
 #define MT_KERNEL_CPU_ONLY(name, ...) \
   namespace mt::cpu::MT_ISA {         \

@@ -12,7 +12,11 @@
 // Kernel files are compiled once per instruction set. A function that the compiler leaves out of
 // line there would be merged by the linker with its twin of another instruction set, so every
 // shared helper must be inlined by force.
+#if defined(__CUDACC__)
+#define MT_INLINE __host__ __device__ __forceinline__
+#else
 #define MT_INLINE __attribute__((always_inline)) inline
+#endif
 
 #define MT_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MT_UNLIKELY(x) __builtin_expect(!!(x), 0)

@@ -4,6 +4,9 @@
 #include <cstring>
 
 #include "core/allocator.h"
+#if defined(MT_WITH_CUDA)
+#include "cuda/core/device.h"
+#endif
 
 namespace mt {
 
@@ -26,24 +29,50 @@ void append(std::string& text, const Dims& dims) {
   text += ']';
 }
 
+// `owner` of memory on a GPU is the stream that it was allocated on.
 Storage* Storage::allocate(size_t nbytes, Device device) {
-  MT_CHECK(device.is_cpu(), "this build of minitorch has no CUDA support");
-  void* data = cpu_allocate(nbytes);
+  void *data, *stream = nullptr;
+  if (MT_LIKELY(device.is_cpu())) {
+    data = cpu_allocate(nbytes);
+  } else {
+#if defined(MT_WITH_CUDA)
+    data = cuda::allocate(nbytes, device.index, &stream);
+#else
+    fail(ErrorKind::Runtime, "this build of minitorch has no CUDA support");
+#endif
+  }
   auto* storage = new Storage;
   storage->device = device;
   storage->data = data;
   storage->nbytes = nbytes;
+  storage->owner = stream;
   return storage;
 }
 
+namespace {
+
+void release_memory(Storage* s) {
+  if (MT_LIKELY(s->device.is_cpu())) cpu_free(s->data, s->nbytes);
+#if defined(MT_WITH_CUDA)
+  else cuda::release(s->data, s->nbytes, s->device.index, s->owner);
+#endif
+}
+
+}  // namespace
+
 void Storage::resize(size_t new_nbytes) {
   MT_CHECK(!deleter, "resize_(): cannot resize a tensor over memory that is not owned");
-  void* new_data = cpu_allocate(new_nbytes);
+  Storage* fresh = allocate(new_nbytes, device);
   size_t kept = nbytes < new_nbytes ? nbytes : new_nbytes;
-  if (kept) std::memcpy(new_data, data, kept);
-  cpu_free(data, nbytes);
-  data = new_data;
+  if (kept && device.is_cpu()) std::memcpy(fresh->data, data, kept);
+#if defined(MT_WITH_CUDA)
+  if (kept && !device.is_cpu()) cuda::copy_bytes(fresh->data, device, data, device, kept);
+#endif
+  release_memory(this);
+  data = fresh->data;
   nbytes = new_nbytes;
+  owner = fresh->owner;
+  delete fresh;
 }
 
 void Storage::release() {
@@ -51,7 +80,7 @@ void Storage::release() {
   if (deleter) {
     deleter(this);
   } else {
-    cpu_free(data, nbytes);
+    release_memory(this);
   }
   delete this;
 }

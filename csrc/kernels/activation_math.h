@@ -1,14 +1,15 @@
 // The activation functions that need more than one expression.
 #pragma once
-#include "kernels/math.h"
+#include "kernels/fn.h"
 
-namespace mt::cpu::MT_ISA::fn {
+namespace MT_FN {
 
 template <class T>
 MT_INLINE T clamp(T x, T lo, T hi) {
   return x < lo ? lo : x > hi ? hi : x;
 }
 
+#if !defined(MT_CUDA_KERNELS)
 // Phi is the normal distribution function. Its upper tail Phi(-|x|) keeps the relative accuracy of
 // small values, which 1 + erf(x / sqrt(2)) would lose:
 //   gelu(x) = x Phi(x) = max(x, 0) - |x| Phi(-|x|)
@@ -35,6 +36,17 @@ MT_INLINE float gelu_derivative(float x) {
 MT_INLINE double gelu_derivative(double x) {
   return 0.5 * erfc(x * -0.7071067811865476) + x * 0.3989422804014327 * exp(-0.5 * x * x);
 }
+#else
+template <class T>
+MT_INLINE T gelu(T x) {
+  return x * normcdf(x);
+}
+// Phi(x) + x phi(x)
+template <class T>
+MT_INLINE T gelu_derivative(T x) {
+  return normcdf(x) + x * T(0.3989422804014327) * exp(T(-0.5) * x * x);
+}
+#endif
 
 // 0.5 x (1 + tanh(u)) = x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3)
 template <class T>
@@ -62,4 +74,4 @@ MT_INLINE T mish_derivative(T x) {
   return t + x * (T(1) - t * t) * sigmoid(x);
 }
 
-}  // namespace mt::cpu::MT_ISA::fn
+}  // namespace MT_FN

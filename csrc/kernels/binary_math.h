@@ -1,8 +1,8 @@
 // The binary functions that need more than one expression.
 #pragma once
-#include "kernels/math.h"
+#include "kernels/fn.h"
 
-namespace mt::cpu::MT_ISA::fn {
+namespace MT_FN {
 
 template <class T>
 constexpr bool is_float = __is_same(T, float) || __is_same(T, double);
@@ -141,4 +141,4 @@ MT_INLINE T lcm(T a, T b) {
   return r < T(0) ? T(-r) : r;
 }
 
-}  // namespace mt::cpu::MT_ISA::fn
+}  // namespace MT_FN

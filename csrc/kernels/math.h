@@ -10,7 +10,9 @@
 #pragma once
 #include "core/macros.h"
 
-namespace mt::cpu::MT_ISA::fn {
+#define MT_FN mt::cpu::MT_ISA::fn
+
+namespace MT_FN {
 
 template <class To, class From>
 MT_INLINE To bits(From v) {
@@ -316,13 +318,9 @@ MT_INLINE float erfc(float x) {
   return x == x ? y : x;
 }
 
-template <class T>
-MT_INLINE T sigmoid(T x) {
-  return T(1) / (T(1) + exp(-x));
-}
+}  // namespace MT_FN
 
-}  // namespace mt::cpu::MT_ISA::fn
-
+#include "kernels/math_common.h"
 #include "kernels/math_erfinv.h"
 #include "kernels/math_pow.h"
 #include "kernels/math_trig.h"

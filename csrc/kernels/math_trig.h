@@ -63,20 +63,6 @@ MT_INLINE float atan(float x) {
   return copysign(inverted ? 1.57079633f - p : p, x);
 }
 
-// sin(u) / u with u = pi x, and its derivative pi (cos(u) - sinc) / u; by their series around 0,
-// where the quotients cancel.
-template <class T>
-MT_INLINE T sinc(T x) {
-  T u = T(3.141592653589793) * x;
-  return x == T(0) ? T(1) : sin(u) / u;
-}
-template <class T>
-MT_INLINE T sinc_derivative(T x) {
-  T u = T(3.141592653589793) * x, z = u * u;
-  T near = u * (T(-1) / T(3) + z * (T(1) / T(30) - z / T(840)));
-  return T(3.141592653589793) * (z < T(0.01) ? near : (cos(u) - sin(u) / u) / u);
-}
-
 // The angle of (x, y) = (adjacent, opposite) from the atan of the smaller ratio.
 MT_INLINE float atan2(float y, float x) {
   float ax = fabs(x), ay = fabs(y);

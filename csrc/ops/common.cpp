@@ -3,17 +3,53 @@
 
 namespace mt {
 
+namespace {
+
+// One element on the host, in dst's dtype, to all of dst.
+void fill_with(const Tensor& dst, const Tensor& value) {
+  const Tensor element = to_dtype(value, dst.dtype());
+  const int64_t size = int64_t(itemsize(dst.dtype()));
+  const ElementIter it = dst.is_contiguous() ? flat_iter(dst.numel(), {dst.data()}, {size})
+                                             : make_iter(dst.sizes(), {&dst});
+  MT_DISPATCH(dst.device(), dst.numel(), fill, dst.dtype(), it, element.data());
+}
+
+// Between devices go the bytes of the smaller side: what is broadcast is stretched over there.
+void copy_across(const Tensor& dst, const Tensor& src) {
+  if (src.numel() == 1 && src.device().is_cpu()) return fill_with(dst, src);
+  const Tensor packed = contiguous(to_dtype(src, dst.dtype()));
+  if (dst.is_contiguous() && dst.numel() == packed.numel()) {
+#if defined(MT_WITH_CUDA)
+    cuda::copy_bytes(dst.data(), dst.device(), packed.data(), packed.device(), dst.nbytes());
+#endif
+    return;
+  }
+  copy_into(dst, to_device(packed, dst.device()));
+}
+
+}  // namespace
+
 void copy_into(const Tensor& dst, const Tensor& src) {
   if (dst.numel() == 0) return;
+  if (MT_UNLIKELY(!(dst.device() == src.device()))) return copy_across(dst, src);
   if (dst.dtype() == src.dtype() && dst.is_contiguous() && src.is_contiguous() &&
       dst.numel() == src.numel()) {
     int64_t size = int64_t(itemsize(dst.dtype()));
-    MT_DISPATCH_CPU(dst.device(), dst.numel(), copy, dst.dtype(), src.dtype(),
-                    flat_iter(dst.numel(), {dst.data(), src.data()}, {size, size}));
+    MT_DISPATCH(dst.device(), dst.numel(), copy, dst.dtype(), src.dtype(),
+                flat_iter(dst.numel(), {dst.data(), src.data()}, {size, size}));
     return;
   }
-  MT_DISPATCH_CPU(dst.device(), dst.numel(), copy, dst.dtype(), src.dtype(),
-                  make_iter(dst.sizes(), {&dst, &src}));
+  MT_DISPATCH(dst.device(), dst.numel(), copy, dst.dtype(), src.dtype(),
+              make_iter(dst.sizes(), {&dst, &src}));
+}
+
+Tensor to_device(const Tensor& x, Device device, [[maybe_unused]] bool non_blocking) {
+  if (x.device() == device) return x;
+  Tensor packed = contiguous(x), y = empty(x.sizes(), x.dtype(), device);
+#if defined(MT_WITH_CUDA)
+  cuda::copy_bytes(y.data(), device, packed.data(), x.device(), y.nbytes(), non_blocking);
+#endif
+  return y;
 }
 
 Tensor contiguous(const Tensor& x) {

@@ -38,16 +38,15 @@ Tensor arange_op(const Scalar& start, const Scalar& end, const Scalar& step, DTy
   int64_t n = int64_t(span);
   if (ints)  // exact where doubles are not
     n = step.i > 0 ? ceil_div(end.i - start.i, step.i) : ceil_div(start.i - end.i, -step.i);
-  Tensor y = empty({n}, dtype, {});
-  MT_DISPATCH_CPU(y.device(), n, arange, dtype, y.data(), n, start.d, step.d, start.i, step.i);
-  MT_CHECK(device.is_cpu(), "arange(): unknown device");
+  Tensor y = empty({n}, dtype, device);
+  MT_DISPATCH(device, n, arange, dtype, y.data(), n, start.d, step.d, start.i, step.i);
   return y;
 }
 
 Tensor linspace_op(double start, double end, int64_t steps, DType dtype, Device device) {
   MT_CHECK(steps >= 0, "linspace(): number of steps must be non-negative, got ", steps);
   Tensor y = empty({steps}, dtype, device);
-  if (steps) MT_DISPATCH_CPU(y.device(), steps, linspace, dtype, y.data(), steps, start, end);
+  if (steps) MT_DISPATCH(device, steps, linspace, dtype, y.data(), steps, start, end);
   return y;
 }
 
@@ -90,9 +89,10 @@ Tensor clone(const Tensor& x, bool preserve) {
   return y;
 }
 
-py::object item(const Tensor& x) {
-  MT_CHECK(x.numel() == 1, "item(): a Tensor with ", x.numel(),
+py::object item(const Tensor& on_device) {
+  MT_CHECK(on_device.numel() == 1, "item(): a Tensor with ", on_device.numel(),
            " elements cannot be converted to Scalar");
+  const Tensor x = to_device(on_device, {});
   py::object result;
   const void* p = x.data();
   switch (x.dtype()) {
@@ -143,7 +143,21 @@ py::object nested(const char* p, DType dtype, const Tensor& x, int dim) {
   return list;
 }
 
-py::object tolist(const Tensor& x) { return nested(x.data<char>(), x.dtype(), x, 0); }
+py::object tolist(const Tensor& x) {
+  const Tensor host = to_device(x, {});
+  return nested(host.data<char>(), host.dtype(), host, 0);
+}
+
+// The device that a string, a number or None stands for, "cuda" as the current GPU.
+py::object resolve_device(Device device) {
+  return py::reinterpret_borrow<py::object>(device_object(device));
+}
+
+// The tensor on another device, a copy of the bytes; the dtype stays.
+Tensor to_device_op(const Tensor& x, Device device, bool non_blocking) {
+  Tensor y = to_device(x, device, non_blocking);
+  return y->storage == x->storage ? alias(x) : y;
+}
 
 // Shape and kind of a nested sequence of numbers: the kind is the widest of bool, int, float.
 void scan(PyObject* o, Dims& shape, int depth, Scalar::Kind& kind) {
@@ -291,15 +305,17 @@ MT_BIND(create) {
   def_plain<&fill_>(m, "fill_");
   def_plain<&arange_op>(m, "arange");
   def_plain<&linspace_op>(m, "linspace");
-  def_plain<&copy_>(m, "copy_");
+  def_plain<&copy_, kAnyDevice>(m, "copy_");
   def_op<&cast>(m, "cast");
   def_op<&clone>(m, "clone");
+  def_op<&to_device_op>(m, "to_device");
+  def_plain<&resolve_device>(m, "resolve_device");
   def_plain<&item>(m, "item");
   def_plain<&tolist>(m, "tolist");
   def_plain<&from_sequence>(m, "from_sequence");
   def_plain<&from_address>(m, "from_address");
   def_plain<&resize_>(m, "resize_");
-  def_plain<&same_storage>(m, "same_storage");
+  def_plain<&same_storage, kAnyDevice>(m, "same_storage");
   def_plain<&storage_nbytes>(m, "storage_nbytes");
   def_plain<&storage_data_ptr>(m, "storage_data_ptr");
 }

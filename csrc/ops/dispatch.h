@@ -8,6 +8,9 @@
 #include "core/make_iter.h"
 #include "core/parallel.h"
 #include "python/bind.h"
+#if defined(MT_WITH_CUDA)
+#include "cuda/core/device.h"
+#endif
 
 namespace mt {
 
@@ -35,11 +38,17 @@ class ReleaseGil {
   } while (0)
 
 #if defined(MT_WITH_CUDA)
-#define MT_DISPATCH(device_, work, kernel, ...)             \
-  do {                                                      \
-    ::mt::ReleaseGil no_gil_(work);                         \
-    if ((device_).is_cpu()) ::mt::cpu::kernel(__VA_ARGS__); \
-    else ::mt::cuda::kernel(__VA_ARGS__);                   \
+#define MT_DISPATCH(device_, work, kernel, ...)               \
+  do {                                                        \
+    const ::mt::Device on_ = (device_);                       \
+    ::mt::ReleaseGil no_gil_(work);                           \
+    if (MT_LIKELY(on_.is_cpu())) {                            \
+      ::mt::cpu::kernel(__VA_ARGS__);                         \
+    } else {                                                  \
+      ::mt::cuda::DeviceGuard guard_(on_.index);              \
+      ::mt::cuda::kernel(__VA_ARGS__);                        \
+      ::mt::cuda::check_launch(#kernel, on_.index);           \
+    }                                                         \
   } while (0)
 #else
 #define MT_DISPATCH(device_, work, kernel, ...) MT_DISPATCH_CPU(device_, work, kernel, __VA_ARGS__)
@@ -47,11 +56,14 @@ class ReleaseGil {
 
 // --- helpers that most ops use (csrc/ops/common.cpp)
 
+// x itself where it lies on that device, else a copy of its bytes there (contiguous).
+Tensor to_device(const Tensor& x, Device device, bool non_blocking = false);
 // x itself where it is contiguous, else a contiguous copy.
 Tensor contiguous(const Tensor& x);
 // x itself where it has that dtype, else a converted copy.
 Tensor to_dtype(const Tensor& x, DType dtype);
-// dst[...] = src, broadcast and converted; no version count, no checks of overlap.
+// dst[...] = src, broadcast and converted, from any device to any; no version count, no checks of
+// overlap.
 void copy_into(const Tensor& dst, const Tensor& src);
 // A 0-dim tensor of the dtype that a Python number has beside a tensor of `beside`.
 Tensor scalar_tensor(const Scalar& s, DType dtype, Device device);

@@ -25,8 +25,8 @@ Tensor forward(UnaryOp op, Domain domain, const char* name, const Tensor& x) {
     copy_into(y, x);
     return y;
   }
-  MT_DISPATCH_CPU(x.device(), x.numel(), unary_forward, op, compute_dtype(dtype),
-                  {{dtype, x.dtype()}}, iter2(y, x));
+  MT_DISPATCH(x.device(), x.numel(), unary_forward, op, compute_dtype(dtype), {{dtype, x.dtype()}},
+              iter2(y, x));
   return y;
 }
 
@@ -36,8 +36,8 @@ void forward_(UnaryOp op, Domain domain, const char* name, const Tensor& x) {
   check_no_overlap(x, name);
   x.bump_version();
   if (domain == Domain::Round && !is_floating(x.dtype())) return;
-  MT_DISPATCH_CPU(x.device(), x.numel(), unary_forward, op, compute_dtype(x.dtype()),
-                  {{x.dtype(), x.dtype()}}, iter2(x, x));
+  MT_DISPATCH(x.device(), x.numel(), unary_forward, op, compute_dtype(x.dtype()),
+              {{x.dtype(), x.dtype()}}, iter2(x, x));
 }
 
 // ~x flips bits; of a bool it is the other truth value.
@@ -45,8 +45,8 @@ Tensor bitwise_not(const Tensor& x) {
   if (x.dtype() != DType::Bool)
     return forward(UnaryOp::bitwise_not, Domain::Bits, "bitwise_not", x);
   Tensor y = empty_like_layout(x, DType::Bool);
-  MT_DISPATCH_CPU(x.device(), x.numel(), unary_test, TestOp::logical_not, DType::Int64,
-                  {{DType::Bool, DType::Bool}}, iter2(y, x));
+  MT_DISPATCH(x.device(), x.numel(), unary_test, TestOp::logical_not, DType::Int64,
+              {{DType::Bool, DType::Bool}}, iter2(y, x));
   return y;
 }
 void bitwise_not_(const Tensor& x) {
@@ -60,8 +60,8 @@ void bitwise_not_(const Tensor& x) {
 Tensor backward(UnaryOp op, const Tensor& dy, const Tensor& saved) {
   DType dtype = to_floating(saved.dtype());
   Tensor dx = empty_like(saved, dtype);
-  MT_DISPATCH_CPU(saved.device(), saved.numel(), unary_backward, op, compute_dtype(dtype),
-                  {{dtype, dy.dtype(), saved.dtype()}}, iter3(dx, dy, saved));
+  MT_DISPATCH(saved.device(), saved.numel(), unary_backward, op, compute_dtype(dtype),
+              {{dtype, dy.dtype(), saved.dtype()}}, iter3(dx, dy, saved));
   return dx;
 }
 
@@ -74,8 +74,8 @@ Tensor test(TestOp op, const Tensor& x) {
     copy_into(y, zero);
     return y;
   }
-  MT_DISPATCH_CPU(x.device(), x.numel(), unary_test, op, compute_dtype(x.dtype()),
-                  {{DType::Bool, x.dtype()}}, iter2(y, x));
+  MT_DISPATCH(x.device(), x.numel(), unary_test, op, compute_dtype(x.dtype()),
+              {{DType::Bool, x.dtype()}}, iter2(y, x));
   return y;
 }
 

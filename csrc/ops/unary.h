@@ -76,11 +76,9 @@ enum class TestOp : int { MT_UNARY_TEST_OPS(MT_ENUMERATOR_) };
 }  // namespace mt
 
 // y = f(x): operands {y, x}; `compute` is the type in which f is evaluated.
-MT_KERNEL_CPU_ONLY(unary_forward,
-                   void(UnaryOp op, DType compute, OperandTypes types, const ElementIter& it))
+MT_KERNEL(unary_forward, void(UnaryOp op, DType compute, OperandTypes types, const ElementIter& it))
 // dx = dy * f'(s): operands {dx, dy, s}, s the input or the output, as the op's line says.
-MT_KERNEL_CPU_ONLY(unary_backward,
-                   void(UnaryOp op, DType compute, OperandTypes types, const ElementIter& it))
+MT_KERNEL(unary_backward,
+          void(UnaryOp op, DType compute, OperandTypes types, const ElementIter& it))
 // operands {bool y, x}.
-MT_KERNEL_CPU_ONLY(unary_test,
-                   void(TestOp op, DType compute, OperandTypes types, const ElementIter& it))
+MT_KERNEL(unary_test, void(TestOp op, DType compute, OperandTypes types, const ElementIter& it))

@@ -1,5 +1,9 @@
 #include "python/bind.h"
 
+#if defined(MT_WITH_CUDA)
+#include "cuda/core/device.h"
+#endif
+
 namespace mt {
 namespace {
 
@@ -18,6 +22,21 @@ void run_bindings(py::module_& m) {
 }
 
 namespace detail {
+
+#if defined(MT_WITH_CUDA)
+void raise_mixed_devices(const char* name, Device a, Device b) {
+  fail(ErrorKind::Runtime, name,
+       "(): Expected all tensors to be on the same device, but found at least two devices, ",
+       to_string(a), " and ", to_string(b), "!");
+}
+
+void move_operand(Operand& operand, Device device) {
+  operand.moved = empty({}, operand.tensor->dtype(), device);
+  cuda::copy_bytes(operand.moved.data(), device, operand.tensor->data(), {},
+                   operand.moved.nbytes());
+  operand.tensor = &operand.moved;
+}
+#endif
 
 void raise_not_differentiable(const char* name) {
   fail(ErrorKind::Runtime, name,

@@ -10,12 +10,14 @@
 //   def_view   the same, and the result is a view of the first argument
 //   def_raw    not differentiable: raises where autograd would have to record it
 //   def_plain  no gradients involved (in-place kernels, queries)
+// All tensors of a call must lie on one device; def_plain<&f, kAnyDevice> lifts that.
 #pragma once
 #include <array>
 #include <tuple>
 #include <type_traits>
 
 #include "python/convert.h"
+#include "python/devices.h"
 
 namespace mt {
 
@@ -105,11 +107,11 @@ void raise_not_differentiable(const char* name);
 void raise_argument_count(const char* name, size_t want, Py_ssize_t got);
 PyObject* raise_with_name(const char* name);
 
-template <auto F, BindMode mode>
+template <auto F, BindMode mode, Devices devices>
 struct Entry;
 
-template <class R, class... Args, R (*F)(Args...), BindMode mode>
-struct Entry<F, mode> {
+template <class R, class... Args, R (*F)(Args...), BindMode mode, Devices devices>
+struct Entry<F, mode, devices> {
   static inline const char* name = "";
 
   template <size_t... I>
@@ -117,6 +119,9 @@ struct Entry<F, mode> {
     // References for Tensor (no count traffic), values for everything else.
     std::tuple<decltype(convert<std::decay_t<Args>>(args[I], I))...> values{
         convert<std::decay_t<Args>>(args[I], I)...};
+#if defined(MT_WITH_CUDA)
+    if constexpr (devices == kSameDevice) gather_devices(name, std::get<I>(values)...);
+#endif
     [[maybe_unused]] bool grad = false;
     if constexpr (mode != BindMode::Plain)
       grad = grad_mode.enabled &&
@@ -148,9 +153,9 @@ struct Entry<F, mode> {
   }
 };
 
-template <auto F, BindMode mode>
+template <auto F, BindMode mode, Devices devices>
 void define(py::module_& m, const char* name) {
-  using E = Entry<F, mode>;
+  using E = Entry<F, mode, devices>;
   static PyMethodDef def = {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(&E::call)),
                             METH_FASTCALL, nullptr};
   E::name = name;
@@ -161,21 +166,21 @@ void define(py::module_& m, const char* name) {
 
 }  // namespace detail
 
-template <auto F>
+template <auto F, Devices devices = kSameDevice>
 void def_op(py::module_& m, const char* name) {
-  detail::define<F, BindMode::Op>(m, name);
+  detail::define<F, BindMode::Op, devices>(m, name);
 }
-template <auto F>
+template <auto F, Devices devices = kSameDevice>
 void def_view(py::module_& m, const char* name) {
-  detail::define<F, BindMode::View>(m, name);
+  detail::define<F, BindMode::View, devices>(m, name);
 }
-template <auto F>
+template <auto F, Devices devices = kSameDevice>
 void def_raw(py::module_& m, const char* name) {
-  detail::define<F, BindMode::Raw>(m, name);
+  detail::define<F, BindMode::Raw, devices>(m, name);
 }
-template <auto F>
+template <auto F, Devices devices = kSameDevice>
 void def_plain(py::module_& m, const char* name) {
-  detail::define<F, BindMode::Plain>(m, name);
+  detail::define<F, BindMode::Plain, devices>(m, name);
 }
 
 }  // namespace mt

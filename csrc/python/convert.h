@@ -25,6 +25,9 @@ struct Scalar {
 struct Operand {
   const Tensor* tensor = nullptr;
   Scalar scalar;
+#if defined(MT_WITH_CUDA)
+  Tensor moved;  // what `tensor` points to where a 0-dim CPU tensor went to the GPU
+#endif
   bool is_tensor() const { return tensor != nullptr; }
 };
 
@@ -52,7 +55,7 @@ struct FromPython<Scalar> {
 template <>
 struct FromPython<Operand> {
   static Operand get(PyObject* o) {
-    if (mt::is_tensor(o)) return {&FromPython<Tensor>::get(o), {}};
+    if (mt::is_tensor(o)) return {&FromPython<Tensor>::get(o)};
     return {nullptr, scalar_from_python(o)};
   }
 };

@@ -1,5 +1,10 @@
 // minitorch.dtype: ten singletons, compared by identity.
+#include <vector>
+
 #include "python/tensor_type.h"
+#if defined(MT_WITH_CUDA)
+#include "cuda/core/device.h"
+#endif
 
 namespace mt {
 namespace {
@@ -10,6 +15,8 @@ struct DTypeObject {
 
 PyObject* singletons[kNumDTypes];
 PyObject* cpu_device = nullptr;
+PyObject* device_class = nullptr;
+std::vector<PyObject*> cuda_devices;  // made when first asked for
 
 DType value_of(PyObject* o) { return reinterpret_cast<DTypeObject*>(o)->value; }
 
@@ -61,21 +68,42 @@ bool parse_dtype(PyObject* o, DType* out) {
   return false;
 }
 
-PyObject* device_object(Device) { return cpu_device; }
+PyObject* device_object(Device d) {
+  if (MT_LIKELY(d.is_cpu())) return cpu_device;
+  const size_t index = size_t(d.index);
+  if (index >= cuda_devices.size()) cuda_devices.resize(index + 1);
+  if (!cuda_devices[index])
+    cuda_devices[index] = py::handle(device_class)("cuda", int(index)).release().ptr();
+  return cuda_devices[index];
+}
 
-// Accepts minitorch.device and strings.
+namespace {
+
+Device cuda_device([[maybe_unused]] int64_t index) {
+#if defined(MT_WITH_CUDA)
+  return {DeviceType::CUDA, int8_t(cuda::check_device(index > 127 ? 127 : int(index)))};
+#else
+  fail(ErrorKind::Runtime,
+       "device 'cuda' is not available: this build of minitorch has no CUDA support");
+#endif
+}
+
+}  // namespace
+
+// Accepts minitorch.device, strings and the number of a GPU.
 Device parse_device(PyObject* o) {
   if (o == Py_None || o == cpu_device) return {};
-  py::object type = py::isinstance<py::str>(o) ? py::reinterpret_borrow<py::object>(o)
-                                               : py::getattr(o, "type", py::none());
-  MT_CHECK_TYPE(!type.is_none(), "device: expected a minitorch.device or a str, got ",
+  py::object device = py::reinterpret_borrow<py::object>(o);
+  if (PyLong_Check(o)) return cuda_device(PyLong_AsLongLong(o));
+  if (PyUnicode_Check(o)) device = py::handle(device_class)(device);
+  py::object type = py::getattr(device, "type", py::none());
+  MT_CHECK_TYPE(py::isinstance<py::str>(type), "device: expected a minitorch.device or a str, got ",
                 Py_TYPE(o)->tp_name);
   std::string name = py::cast<std::string>(type);
-  if (name.rfind("cpu", 0) == 0) return {};
-  if (name.rfind("cuda", 0) == 0)
-    fail(ErrorKind::Runtime,
-         "device 'cuda' is not available: this build of minitorch has no CUDA support");
-  fail(ErrorKind::Runtime, "unknown device '", name, "': expected cpu or cuda");
+  if (name == "cpu") return {};
+  MT_CHECK(name == "cuda", "device '", name, "' holds no memory: expected cpu or cuda");
+  py::object index = device.attr("index");
+  return cuda_device(index.is_none() ? -1 : py::cast<int64_t>(index));
 }
 
 void init_dtype_type(py::module_& m) {
@@ -94,7 +122,10 @@ void init_dtype_type(py::module_& m) {
     singletons[i] = o;
     m.add_object(dtype_name(DType(i)), py::handle(o));
   }
-  m.def("register_devices", [](py::object cpu) { cpu_device = cpu.release().ptr(); });
+  m.def("register_devices", [](py::object cls, py::object cpu) {
+    device_class = cls.release().ptr();
+    cpu_device = cpu.release().ptr();
+  });
 }
 
 }  // namespace mt

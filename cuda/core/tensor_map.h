@@ -5,11 +5,10 @@
 
 #include "core/dtype.h"
 
-#if defined(__CUDACC__)
-#include <cuda.h>
-#include <cuda_runtime.h>
-#else
+#if defined(MT_EMULATE)
 #include "cuda/emulator/tensor_map.h"
+#else
+#include <cuda.h>
 #endif
 
 namespace mt::ptx {
@@ -18,10 +17,10 @@ namespace mt::ptx {
 // banks: address bits 4..6 are XORed with bits 7..9 (128 bytes), two bits for 64, one for 32.
 enum class Swizzle : int { none, b32, b64, b128 };
 
-#if defined(__CUDACC__)
-using TensorMap = CUtensorMap;
-#else
+#if defined(MT_EMULATE)
 using TensorMap = emu::TensorMap;
+#else
+using TensorMap = CUtensorMap;
 #endif
 
 // What a map is made of. Dimension 0 is innermost and contiguous.

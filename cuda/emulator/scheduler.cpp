@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <memory>
 
 #include "cuda/emulator/report.h"
 
@@ -11,8 +12,9 @@ namespace mt::emu {
 MT_EMU_TLS Thread* current_thread = nullptr;
 
 Engine& engine() {
-  thread_local Engine one;
-  return one;
+  // On the heap: an extension module has little room for variables of threads.
+  thread_local const auto one = std::make_unique<Engine>();
+  return *one;
 }
 
 namespace {

@@ -1,10 +1,9 @@
 // Host side shared by the tensor-core GEMM kernels.
 #pragma once
+#include "cuda/core/launch.h"
 #include "cuda/kernels/gemm_epilogue.cuh"
 
 namespace mt::cuda {
-
-inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 inline bool is_aligned(const void* p, int64_t bytes) {
   return reinterpret_cast<uintptr_t>(p) % uintptr_t(bytes) == 0;

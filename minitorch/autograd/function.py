@@ -8,8 +8,9 @@ from .mode import no_grad
 from .node import Node, record
 
 
-def _zeros(shape, dtype):
-    return _C.full(shape, 0, dtype, None)
+def _device_of(tensors):
+    """Where the tensors among them lie; backward runs with at least one gradient."""
+    return next((t.device for t in tensors if t is not None), None)
 
 
 class FunctionNode(Node):
@@ -26,8 +27,10 @@ class FunctionNode(Node):
 
     def backward(self, *grads):
         if self._materialize:
+            device = _device_of(grads)
             grads = tuple(
-                _zeros(*self.output_meta(i)) if g is None else g for i, g in enumerate(grads)
+                _C.full(shape, 0, dtype, device) if g is None else g
+                for g, (shape, dtype) in zip(grads, map(self.output_meta, range(len(grads))))
             )
         return self._function.backward(self, *grads)
 

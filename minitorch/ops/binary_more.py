@@ -130,7 +130,11 @@ class Xlogy(Node):
         x, y = self.saved
         dx = None
         if self.needs(0):
-            log = y.log() if isinstance(y, _Tensor) else _C.full((), float(y), dz.dtype, None).log()
+            log = (
+                y.log()
+                if isinstance(y, _Tensor)
+                else _C.full((), float(y), dz.dtype, dz.device).log()
+            )
             dx = FUNCTIONS["where"]((x == 0) & (y <= 0), 0, dz * log)
         return dx, (dz * (x / y) if self.needs(1) else None)
 

@@ -29,6 +29,23 @@ def cast(x, dtype):
     return y
 
 
+class Move(Node):
+    """y = x on another device"""
+
+    __slots__ = ("device",)
+
+    def backward(self, dy):
+        return move(dy, self.device)
+
+
+def move(x, device, non_blocking=False):
+    """x on another device, a copy unless it lies there already."""
+    y = _C.to_device(x, device, non_blocking)
+    if y.requires_grad:
+        record(Move, y, (x,)).device = x.device
+    return y
+
+
 class Clone(Node):
     """y = a copy of x"""
 
@@ -88,6 +105,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
 
     Args:
         args: a dtype, a device, a device and a dtype, or a tensor to be like.
+        non_blocking: do not wait for a copy to or from page-locked memory (pin_memory()).
         copy: a copy in any case.
     """
     for a in args:
@@ -95,18 +113,21 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
             dtype = a
         elif isinstance(a, _Tensor):
             dtype, device = a.dtype, a.device
-        elif isinstance(a, (str, dtypes.device)):
+        elif isinstance(a, (str, dtypes.device)) or (device is None and type(a) is int):
             device = a
         elif a in (float, int, bool):
             dtype = {float: _C.float32, int: _C.int64, bool: _C.bool}[a]
-    if device is not None and str(device) != str(self.device):
-        target = dtypes.device(device) if not isinstance(device, dtypes.device) else device
-        if target.type != self.device.type:
-            _C.empty((0,), self.dtype, target)  # raises: no such device
     result = self
-    if dtype is not None and dtype is not self.dtype:
-        result = cast(self, dtype)
-    elif copy:
+    if device is not None:
+        target = _C.resolve_device(device)
+        if target is not self.device:
+            # The smaller dtype travels.
+            if dtype is not None and dtype.itemsize < self.dtype.itemsize:
+                result = cast(result, dtype)
+            result = move(result, target, non_blocking)
+    if dtype is not None and dtype is not result.dtype:
+        result = cast(result, dtype)
+    elif copy and result is self:
         result = clone(self)
     if memory_format is dtypes.channels_last:
         result = _channels_last(result)
@@ -146,7 +167,11 @@ def copy_(self, src, non_blocking=False):
 def fill_(self, value):
     """Overwrites every element with value."""
     if _inplace.tracked(self, (value,)):
-        source = value if isinstance(value, _Tensor) else full((), value, dtype=self.dtype)
+        source = (
+            value
+            if isinstance(value, _Tensor)
+            else full((), value, dtype=self.dtype, device=self.device)
+        )
         return copy_(self, source)
     if self._inference:
         _inplace.check(self, "fill_")

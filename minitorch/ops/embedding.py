@@ -191,7 +191,7 @@ def embedding_bag(
         return out
     counts = _C.full((bags,), 0, weight.dtype, weight.device)
     _C.index_write_(
-        counts, 0, bag, _C.full(bag.shape, 1, weight.dtype, None), "add", "embedding_bag"
+        counts, 0, bag, _C.full(bag.shape, 1, weight.dtype, weight.device), "add", "embedding_bag"
     )
     return out / counts.masked_fill(counts == 0, 1).unsqueeze(1)
 
@@ -204,7 +204,7 @@ def _bags(input, offsets, include_last_offset):
                 "if input is 2D, then offsets has to be None, as input is treated is a mini-batch"
             )
         bags, n = input.shape
-        return _C.arange(0, bags, 1, _C.int64, None).repeat_interleave(n), bags
+        return _C.arange(0, bags, 1, _C.int64, input.device).repeat_interleave(n), bags
     if input.dim() != 1:
         raise ValueError(
             f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}"
@@ -222,7 +222,7 @@ def _bags(input, offsets, include_last_offset):
     lengths = [b - a for a, b in zip(starts, ends)]
     if any(k < 0 for k in lengths) or (ends and ends[-1] > n):
         raise ValueError(f"offsets {starts} do not cut {n} indices into bags")
-    counts = _C.from_sequence(lengths, _C.int64, _C.float32)
+    counts = _C.from_sequence(lengths, _C.int64, _C.float32).to(input.device)
     bag = _C.repeat_places(counts, -1)
     if bag.shape[0] != n:
         raise ValueError(f"offsets {starts} do not cover {n} indices")

@@ -33,7 +33,8 @@ class Split(Node):
     __slots__ = ("dim", "dtype", "shape", "shapes")
 
     def backward(self, *dys):
-        return cat([_given(dy, s, self) for dy, s in zip(dys, self.shapes)], self.dim)
+        device = next(dy.device for dy in dys if dy is not None)
+        return cat([_given(dy, s, self, device) for dy, s in zip(dys, self.shapes)], self.dim)
 
 
 class Unbind(Node):
@@ -42,11 +43,12 @@ class Unbind(Node):
     __slots__ = ("dim", "dtype", "shapes")
 
     def backward(self, *dys):
-        return stack([_given(dy, s, self) for dy, s in zip(dys, self.shapes)], self.dim)
+        device = next(dy.device for dy in dys if dy is not None)
+        return stack([_given(dy, s, self, device) for dy, s in zip(dys, self.shapes)], self.dim)
 
 
-def _given(dy, shape, node):
-    return _C.full(shape, 0, node.dtype, None) if dy is None else dy
+def _given(dy, shape, node, device):
+    return _C.full(shape, 0, node.dtype, device) if dy is None else dy
 
 
 def _any_requires_grad(y):

@@ -67,7 +67,7 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False, out=None
         elements = (
             test_elements.new_tensor(elements)
             if isinstance(elements, int)
-            else _C.full((), elements, _C.float32, None)
+            else _C.full((), elements, _C.float32, test_elements.device)
         )
     if not isinstance(test_elements, _Tensor):
         test_elements = _C.full((), test_elements, elements.dtype, elements.device)

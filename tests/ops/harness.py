@@ -6,7 +6,9 @@
 `m` is minitorch or torch (its functional module is m.nn.functional). Every case is checked for:
 forward against torch where it is installed, or against `numpy=`; inputs that are transposed, sliced
 and expanded; each dtype in `dtypes`; gradients by finite differences in float64 and against torch;
-second derivatives by finite differences (`gradgrad=False` where an op refuses them).
+second derivatives by finite differences (`gradgrad=False` where an op refuses them); and, where a
+GPU can be used (a real one, or the emulator of a build with MINITORCH_CUDA=EMULATE), values, layouts
+and gradients there against the CPU's.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class Case:
     numpy: reference on NumPy arrays (float64), used beside torch.
     grad, gradgrad: check first and second derivatives (floating arguments).
     tolerance: dtype -> (rtol, atol) that replaces the default.
+    cuda: whether the case runs on a GPU, too.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Case:
     grad: bool = True
     gradgrad: bool = True
     tolerance: dict = field(default_factory=dict)
+    cuda: bool = True
 
 
 def torch_or_none():
@@ -82,7 +86,7 @@ def to(m, array, dtype):
 
 def numbers(t):
     """A tensor as NumPy, 16-bit floats as float64."""
-    t = t.detach()
+    t = t.detach().cpu()
     return t.double().numpy() if "float" in str(t.dtype) else t.numpy()
 
 
@@ -113,7 +117,7 @@ def weighted_sum(m, out):
         if "float" not in str(t.dtype):
             continue
         w = np.cos(np.arange(t.numel(), dtype=np.float64) + i).reshape(tuple(t.shape))
-        term = (t * m.tensor(w).to(t.dtype)).sum()
+        term = (t * m.tensor(w).to(t.dtype).to(t.device)).sum()
         total = term if total is None else total + term
     return total
 
@@ -131,6 +135,16 @@ def rearranged(x, how):
 
 def _samples(cases):
     return [pytest.param(c, s, id=f"{c.name}-{i}") for c in cases for i, s in enumerate(c.shapes)]
+
+
+def _gpu(f, *args):
+    """f(*args); skips where a kernel has no CUDA twin (test_layout.py lists those that may)."""
+    try:
+        return f(*args)
+    except NotImplementedError as error:
+        if "runs on the CPU only" in str(error):
+            pytest.skip(str(error))
+        raise
 
 
 def make_tests(cases):
@@ -202,7 +216,44 @@ def make_tests(cases):
             lambda *xs: case.f(minitorch, *xs), inputs, eps=1e-5, atol=1e-4, rtol=1e-3
         )
 
+    @pytest.mark.skipif(not minitorch.cuda.is_available(), reason="no GPU, real or emulated")
+    @pytest.mark.parametrize(("case", "shapes"), _samples([c for c in cases if c.cuda]))
+    def test_cuda(case, shapes):
+        data = arrays(case, shapes)
+        for dtype in case.dtypes:
+            xs = [to(minitorch, a, dtype) for a in data]
+            got = _gpu(case.f, minitorch, *(x.cuda() for x in xs))
+            assert all(t.is_cuda for t in flat(got)), f"{case.name}: a result left the GPU"
+            what = f"{case.name} {shapes} {dtype} on cuda"
+            assert_same(got, case.f(minitorch, *xs), dtype, case, what)
+        dtype = case.dtypes[0]
+        for how in "transposed", "sliced":
+            xs = [to(minitorch, a, dtype) for a in data]
+            got = _gpu(case.f, minitorch, *(rearranged(x.cuda(), how) for x in xs))
+            assert_same(got, case.f(minitorch, *xs), dtype, case, f"{case.name} {shapes} {how}")
+
+    @pytest.mark.skipif(not minitorch.cuda.is_available(), reason="no GPU, real or emulated")
+    @pytest.mark.parametrize(("case", "shapes"), _samples([c for c in cases if c.cuda and c.grad]))
+    def test_cuda_gradient(case, shapes):
+        data = arrays(case, shapes)
+
+        def run(device):
+            xs = [to(minitorch, a, "float64").to(device) for a in data]
+            xs = [x.requires_grad_() if "float" in str(x.dtype) else x for x in xs]
+            weighted_sum(minitorch, case.f(minitorch, *xs)).backward()
+            return [x.grad for x in xs if x.requires_grad]
+
+        for got, want in zip(_gpu(run, "cuda"), run("cpu")):
+            assert (got is None) == (want is None)
+            if want is not None:
+                assert got.is_cuda
+                np.testing.assert_allclose(numbers(got), numbers(want), rtol=1e-6, atol=1e-7)
+
     tests = {"test_forward": test_forward, "test_layouts": test_layouts}
+    if any(c.cuda for c in cases):
+        tests["test_cuda"] = test_cuda
+    if any(c.cuda and c.grad for c in cases):
+        tests["test_cuda_gradient"] = test_cuda_gradient
     if any(c.grad for c in cases):
         tests["test_gradient"] = test_gradient
     if any(c.grad and c.gradgrad for c in cases):

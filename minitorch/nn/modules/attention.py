@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...ops import empty, zeros
+from ...ops import empty
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -189,5 +189,5 @@ class MultiheadAttention(Module):
         if attn_mask.dim() == 3:
             own = attn_mask.view(n, -1, length, length)
         else:
-            own = zeros((), dtype=attn_mask.dtype) + attn_mask.view(1, 1, length, length)
+            own = attn_mask.view(1, 1, length, length)
         return own.expand(n, self.num_heads, -1, -1) + merged, 2

@@ -6,7 +6,7 @@
 
 namespace mt::cuda {
 
-#if defined(__CUDACC__)
+#if !defined(MT_EMULATE)
 namespace {
 
 using EncodeFn = CUresult (*)(CUtensorMap*, CUtensorMapDataType, cuuint32_t, void*,

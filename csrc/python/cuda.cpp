@@ -1,0 +1,173 @@
+// minitorch._C.cuda_*: what minitorch/cuda is built on. Handles of streams, events and graphs are
+// integers here. In a build without CUDA only the first three functions exist.
+#include "ops/dispatch.h"
+
+namespace mt {
+namespace {
+
+#if defined(MT_WITH_CUDA)
+void* handle(int64_t v) { return reinterpret_cast<void*>(v); }
+int64_t number(void* p) { return int64_t(reinterpret_cast<uintptr_t>(p)); }
+
+std::string build() { return cuda::is_emulated() ? "emulator" : "toolkit"; }
+int64_t device_count() { return cuda::device_count(); }
+std::string unavailable_reason() { return cuda::unavailable_reason(); }
+
+int64_t current_device() { return cuda::current_device(); }
+void set_device(int64_t device) { cuda::set_device(int(device)); }
+int64_t check_device(int64_t device) { return cuda::check_device(int(device)); }
+void synchronize(int64_t device) {
+  ReleaseGil no_gil(kGrain + 1);
+  cuda::synchronize(int(device));
+}
+
+py::object memory_stats(int64_t device) {
+  const cuda::MemoryStats s = cuda::memory_stats(int(device));
+  py::dict d;
+  d["allocated"] = s.allocated;
+  d["peak_allocated"] = s.peak_allocated;
+  d["reserved"] = s.reserved;
+  d["peak_reserved"] = s.peak_reserved;
+  d["allocations"] = s.allocations;
+  return d;
+}
+void reset_peak_memory_stats(int64_t device) { cuda::reset_peak_memory_stats(int(device)); }
+void empty_cache() { cuda::empty_cache(); }
+std::tuple<int64_t, int64_t> memory_info(int64_t device) {
+  size_t free = 0, total = 0;
+  cuda::memory_info(int(device), &free, &total);
+  return {int64_t(free), int64_t(total)};
+}
+
+py::object properties(int64_t device) {
+  const cuda::Properties p = cuda::properties(int(device));
+  py::dict d;
+  d["name"] = p.name;
+  d["major"] = p.major;
+  d["minor"] = p.minor;
+  d["multi_processor_count"] = p.multi_processors;
+  d["max_threads_per_multi_processor"] = p.max_threads_per_multi_processor;
+  d["warp_size"] = p.warp_size;
+  d["total_memory"] = p.total_memory;
+  d["shared_memory_per_block"] = p.shared_memory_per_block;
+  d["shared_memory_per_block_optin"] = p.shared_memory_per_block_optin;
+  d["L2_cache_size"] = p.l2_cache;
+  return d;
+}
+std::string architectures() { return cuda::architectures(); }
+int64_t driver_version() { return cuda::driver_version(); }
+int64_t runtime_version() { return cuda::runtime_version(); }
+
+int64_t current_stream(int64_t device) { return number(cuda::current_stream(int(device))); }
+void set_stream(int64_t device, int64_t stream) {
+  cuda::set_current_stream(int(device), handle(stream));
+}
+int64_t stream_new(int64_t device, int64_t priority) {
+  return number(cuda::new_stream(int(device), int(priority)));
+}
+void stream_delete(int64_t device, int64_t stream) {
+  cuda::delete_stream(int(device), handle(stream));
+}
+bool stream_query(int64_t device, int64_t stream) {
+  return cuda::stream_done(int(device), handle(stream));
+}
+void stream_synchronize(int64_t device, int64_t stream) {
+  ReleaseGil no_gil(kGrain + 1);
+  cuda::synchronize_stream(int(device), handle(stream));
+}
+void stream_wait_event(int64_t device, int64_t stream, int64_t event) {
+  cuda::stream_wait_event(int(device), handle(stream), handle(event));
+}
+
+int64_t event_new(int64_t device, bool timing, bool blocking) {
+  return number(cuda::new_event(int(device), timing, blocking));
+}
+void event_delete(int64_t event) { cuda::delete_event(handle(event)); }
+void event_record(int64_t device, int64_t event, int64_t stream) {
+  cuda::record_event(int(device), handle(event), handle(stream));
+}
+bool event_query(int64_t event) { return cuda::event_done(handle(event)); }
+void event_synchronize(int64_t event) {
+  ReleaseGil no_gil(kGrain + 1);
+  cuda::synchronize_event(handle(event));
+}
+double event_elapsed(int64_t start, int64_t end) {
+  return cuda::elapsed_ms(handle(start), handle(end));
+}
+
+int64_t graph_begin(int64_t device) { return number(cuda::begin_capture(int(device))); }
+void graph_end(int64_t graph) { cuda::end_capture(handle(graph)); }
+void graph_abandon(int64_t graph) { cuda::abandon_capture(handle(graph)); }
+void graph_replay(int64_t graph) { cuda::replay_graph(handle(graph)); }
+void graph_delete(int64_t graph) { cuda::delete_graph(handle(graph)); }
+bool is_capturing(int64_t device) { return cuda::is_capturing(int(device)); }
+
+// A contiguous copy in page-locked memory.
+Tensor pin_memory(const Tensor& x) {
+  MT_CHECK(x.device().is_cpu(), "pin_memory(): only dense CPU tensors can be pinned, got one on ",
+           to_string(x.device()));
+  void* data = cuda::allocate_pinned(x.nbytes());
+  Tensor y = from_blob(
+      data, x.sizes(), contiguous_strides(x.sizes()), x.dtype(), {},
+      [](Storage* s) { cuda::release_pinned(s->data); }, nullptr);
+  copy_into(y, x);
+  return y;
+}
+void record_stream(const Tensor& x, int64_t, int64_t stream) {
+  MT_CHECK(!x.device().is_cpu(), "record_stream(): expected a tensor on a GPU");
+  cuda::record_stream(x->storage->data, handle(stream));
+}
+bool is_pinned(const Tensor& x) { return x.device().is_cpu() && cuda::is_pinned(x.data()); }
+#else
+std::string build() { return ""; }
+int64_t device_count() { return 0; }
+std::string unavailable_reason() {
+  return "this build of minitorch has no CUDA support (see MINITORCH_CUDA in setup_notes.md)";
+}
+#endif
+
+}  // namespace
+
+MT_BIND(cuda) {
+  def_plain<&build>(m, "cuda_build");
+  def_plain<&device_count>(m, "cuda_device_count");
+  def_plain<&unavailable_reason>(m, "cuda_unavailable_reason");
+#if defined(MT_WITH_CUDA)
+  def_plain<&current_device>(m, "cuda_current_device");
+  def_plain<&set_device>(m, "cuda_set_device");
+  def_plain<&check_device>(m, "cuda_check_device");
+  def_plain<&synchronize>(m, "cuda_synchronize");
+  def_plain<&memory_stats>(m, "cuda_memory_stats");
+  def_plain<&reset_peak_memory_stats>(m, "cuda_reset_peak_memory_stats");
+  def_plain<&empty_cache>(m, "cuda_empty_cache");
+  def_plain<&memory_info>(m, "cuda_memory_info");
+  def_plain<&properties>(m, "cuda_properties");
+  def_plain<&architectures>(m, "cuda_architectures");
+  def_plain<&driver_version>(m, "cuda_driver_version");
+  def_plain<&runtime_version>(m, "cuda_runtime_version");
+  def_plain<&current_stream>(m, "cuda_current_stream");
+  def_plain<&set_stream>(m, "cuda_set_stream");
+  def_plain<&stream_new>(m, "cuda_stream_new");
+  def_plain<&stream_delete>(m, "cuda_stream_delete");
+  def_plain<&stream_query>(m, "cuda_stream_query");
+  def_plain<&stream_synchronize>(m, "cuda_stream_synchronize");
+  def_plain<&stream_wait_event>(m, "cuda_stream_wait_event");
+  def_plain<&event_new>(m, "cuda_event_new");
+  def_plain<&event_delete>(m, "cuda_event_delete");
+  def_plain<&event_record>(m, "cuda_event_record");
+  def_plain<&event_query>(m, "cuda_event_query");
+  def_plain<&event_synchronize>(m, "cuda_event_synchronize");
+  def_plain<&event_elapsed>(m, "cuda_event_elapsed");
+  def_plain<&graph_begin>(m, "cuda_graph_begin");
+  def_plain<&graph_end>(m, "cuda_graph_end");
+  def_plain<&graph_abandon>(m, "cuda_graph_abandon");
+  def_plain<&graph_replay>(m, "cuda_graph_replay");
+  def_plain<&graph_delete>(m, "cuda_graph_delete");
+  def_plain<&is_capturing>(m, "cuda_is_capturing");
+  def_plain<&pin_memory>(m, "cuda_pin_memory");
+  def_plain<&record_stream>(m, "cuda_record_stream");
+  def_plain<&is_pinned>(m, "cuda_is_pinned");
+#endif
+}
+
+}  // namespace mt

@@ -1,0 +1,12 @@
+// Memory of tensors that are made while their stream is captured into a graph.
+#pragma once
+#include "cuda/core/simt.h"
+
+namespace mt::cuda {
+
+// False: `stream` is not captured, the caller allocates as usual. Else *data or *error is set.
+bool capture_allocate(cudaStream_t stream, size_t bytes, void** data, cudaError_t* error);
+// False: the block belongs to no graph.
+bool capture_release(void* data);
+
+}  // namespace mt::cuda

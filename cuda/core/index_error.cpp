@@ -1,0 +1,42 @@
+#include "cuda/core/index_error.h"
+
+#include <atomic>
+
+#include "cuda/core/device.h"
+#include "cuda/core/stream.h"
+
+namespace mt::cuda {
+namespace {
+
+constexpr const char* kNames[] = {"none",      "index",        "gather",        "scatter",
+                                  "embedding", "index_select", "cross_entropy", "put_"};
+
+// One record for all devices: mapped, portable host memory. Null until a kernel asks for it.
+std::atomic<IndexErrors*> record{nullptr};
+
+}  // namespace
+
+IndexErrors* index_errors() {
+  IndexErrors* errors = record.load(std::memory_order_acquire);
+  if (MT_LIKELY(errors != nullptr)) return errors;
+  void* memory = nullptr;
+  MT_CUDA_CHECK(
+      cudaHostAlloc(&memory, sizeof(IndexErrors), cudaHostAllocMapped | cudaHostAllocPortable));
+  auto* fresh = new (memory) IndexErrors{};
+  if (!record.compare_exchange_strong(errors, fresh)) {
+    cudaFreeHost(memory);
+    return errors;
+  }
+  return fresh;
+}
+
+void check_index_errors() {
+  IndexErrors* errors = record.load(std::memory_order_acquire);
+  if (MT_LIKELY(!errors || !*const_cast<volatile int*>(&errors->claimed))) return;
+  IndexErrors seen = *errors;
+  *errors = {};
+  fail(ErrorKind::Index, kNames[int(seen.op)], "(): index ", int64_t(seen.index),
+       " is out of bounds for a dimension of size ", int64_t(seen.size), " (found on the GPU)");
+}
+
+}  // namespace mt::cuda
