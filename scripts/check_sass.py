@@ -32,7 +32,16 @@ WARNINGS = {
 def compile_cubin(nvcc: str, source: str, arch: str, cubin: Path) -> str:
     """Returns ptxas's report."""
     virtual = arch.replace("sm_", "compute_")
-    command = [nvcc, "-std=c++20", "-O3", "-cubin", "-Xptxas", "-v"]
+    command = [
+        nvcc,
+        "-std=c++20",
+        "-O3",
+        "--expt-relaxed-constexpr",
+        "-cubin",
+        "-Xptxas",
+        "-v",
+        "-DMT_CUDA_KERNELS",
+    ]
     command += [f"-gencode=arch={virtual},code={arch}", f"-I{ROOT}", f"-I{ROOT / 'csrc'}"]
     command += ["-o", str(cubin), str(ROOT / source)]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -29,6 +29,19 @@ inline float element(float, uint32_t word, int) {
 }
 inline int32_t element(int8_t, uint32_t word, int i) { return int8_t(word >> (8 * i)); }
 
+// D [m, n] += A [m, k] B [k, n], row-major and dense: the one loop where emulated time goes, so that
+// it is worth optimising where the rest is built for short builds.
+__attribute__((noinline, optimize("O3"))) inline void multiply_add(float* d, const float* a,
+                                                                   const float* b, int m, int n,
+                                                                   int k) {
+  for (int i = 0; i < m; ++i)
+    for (int p = 0; p < k; ++p) {
+      const float x = a[i * k + p];
+#pragma GCC ivdep
+      for (int j = 0; j < n; ++j) d[i * n + j] += x * b[p * n + j];
+    }
+}
+
 // The words of A (16 x K) and B (K x 8): lane (g, t) holds rows g, g + 8 of A and column g of B;
 // its words start at k = t * per_word and K / 2 further on.
 template <class T, class D>
@@ -49,15 +62,14 @@ void mma_warp(const MmaIn<D>* ins, MmaOut<D>* outs) {
     }
     for (int i = 0; i < 4; ++i) d[g + i / 2 * 8][2 * t + i % 2] = in.d[i];
   }
-  for (int m = 0; m < 16; ++m)
-    for (int k = 0; k < K; ++k)
-      for (int n = 0; n < 8; ++n) {
-        if constexpr (sizeof(T) == 1) {
+  if constexpr (sizeof(T) == 1) {
+    for (int m = 0; m < 16; ++m)
+      for (int k = 0; k < K; ++k)
+        for (int n = 0; n < 8; ++n)
           d[m][n] = int32_t(uint32_t(d[m][n]) + uint32_t(a[m][k] * b[k][n]));
-        } else {
-          d[m][n] += a[m][k] * b[k][n];
-        }
-      }
+  } else {
+    multiply_add(&d[0][0], &a[0][0], &b[0][0], 16, 8, K);
+  }
   for (int lane = 0; lane < 32; ++lane)
     for (int i = 0; i < 4; ++i) outs[lane].d[i] = d[lane / 4 + i / 2 * 8][2 * (lane % 4) + i % 2];
 }

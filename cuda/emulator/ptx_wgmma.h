@@ -127,13 +127,8 @@ void run_wgmma(const Wgmma& w, Block& block) {
     for (int i = 0; i < per_chunk; ++i)
       b[size_t((k + (w.trans_b ? 0 : i)) * N + n + (w.trans_b ? i : 0))] = shared_element<T>(p, i);
   });
-  float* d = w.acc->value.data();
   if (!w.accumulate) std::fill(w.acc->value.begin(), w.acc->value.end(), 0.0f);
-  for (int m = 0; m < 64; ++m)
-    for (int k = 0; k < K; ++k) {
-      const float x = a[size_t(m * K + k)];
-      for (int n = 0; n < N; ++n) d[m * N + n] += x * b[size_t(k * N + n)];
-    }
+  multiply_add(w.acc->value.data(), a.data(), b.data(), 64, N, K);
 }
 
 // Index of d[i] of a thread in the row-major 64 x N accumulator.

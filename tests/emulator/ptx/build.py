@@ -14,8 +14,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).resolve().parent
 CACHE = ROOT / "build" / "emulator-tests"
-FLAGS = ["-std=gnu++20", "-O2", "-g1", "-pthread", "-DMT_EMULATE", "-Wno-unknown-pragmas"]
-FLAGS += [f"-I{ROOT}", f"-I{ROOT / 'csrc'}"]
+FLAGS = [
+    "-std=gnu++20",
+    "-O2",
+    "-g1",
+    "-pthread",
+    "-DMT_EMULATE",
+    "-DMT_CUDA_KERNELS",
+    "-Wno-unknown-pragmas",
+]
+FLAGS += [f"-I{ROOT / folder}" for folder in ("", "csrc", "cuda/emulator")]
 
 
 def _digest(paths: list[Path]) -> str:
@@ -50,7 +58,7 @@ def build(name: str, *patterns: str) -> Path:
         pytest.skip("needs a C++ compiler")
     ccache = shutil.which("ccache")
     CACHE.mkdir(parents=True, exist_ok=True)
-    sources = [HERE / f"{name}.cu", ROOT / "cuda" / "core" / "tensor_map.cu"]
+    sources = [HERE / f"{name}.cu", ROOT / "cuda" / "core" / "tensor_map.cpp"]
     sources += sorted((ROOT / "cuda" / "emulator").glob("*.cpp"))
     for pattern in patterns:
         sources += sorted(ROOT.glob(pattern))
