@@ -127,7 +127,16 @@ def get_float32_matmul_precision():
 
 def get_default_device():
     """The device of new tensors."""
-    return device("cpu")
+    return _C.get_default_device()
+
+
+def set_default_device(device):
+    """Chooses where tensors that are made without device= lie; None is the CPU.
+
+    Raises:
+        RuntimeError: the device is not there.
+    """
+    _C.set_default_device(device)
 
 
 def is_complex(input):

@@ -72,7 +72,7 @@ class Size(tuple):
 
 
 class device:
-    """Where a tensor's memory lies.
+    """Where a tensor's memory lies. As a context manager, where new tensors are made.
 
     Args:
         type: "cpu", "cuda", "cuda:1" ..., or another device.
@@ -104,6 +104,16 @@ class device:
     def __setattr__(self, name, value):
         raise AttributeError(f"device.{name} cannot be changed")
 
+    # As a context: the default device inside.
+    def __enter__(self):
+        _defaults.append(_C.get_default_device())
+        _C.set_default_device(self)
+        return self
+
+    def __exit__(self, *exception):
+        _C.set_default_device(_defaults.pop())
+        return False
+
     def __repr__(self):
         index = "" if self.index is None else f", index={self.index}"
         return f"device(type='{self.type}'{index})"
@@ -122,6 +132,7 @@ class device:
 
 
 _py_int = (0).__class__
+_defaults: list = []  # default devices outside of the `with device(...)` blocks entered
 
 cpu = device("cpu")
 _C.register_devices(device, cpu)

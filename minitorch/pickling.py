@@ -7,7 +7,7 @@ from ._load import _C
 
 def rebuild(cls, data, dtype, sizes, requires_grad, attributes):
     """The tensor that reduce() took apart."""
-    flat = _C.empty((len(data),), _C.uint8, None)
+    flat = _C.empty((len(data),), _C.uint8, "cpu")
     memoryview(flat.numpy()).cast("B")[:] = data
     made = _C.make_subclass(cls, _C.view_dtype(flat, dtype).reshape(sizes), requires_grad)
     if attributes:
@@ -17,7 +17,7 @@ def rebuild(cls, data, dtype, sizes, requires_grad, attributes):
 
 def reduce(tensor):
     """What pickle needs to make the tensor again; gradients and history are left behind."""
-    flat = tensor.detach().contiguous().reshape(-1)
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
     data = bytes(_C.view_dtype(flat, _C.uint8).numpy()) if flat.numel() else b""
     return rebuild, (
         type(tensor),

@@ -17,6 +17,7 @@ PyObject* singletons[kNumDTypes];
 PyObject* cpu_device = nullptr;
 PyObject* device_class = nullptr;
 std::vector<PyObject*> cuda_devices;  // made when first asked for
+Device default_device;                // what None stands for where a tensor is made
 
 DType value_of(PyObject* o) { return reinterpret_cast<DTypeObject*>(o)->value; }
 
@@ -92,7 +93,8 @@ Device cuda_device([[maybe_unused]] int64_t index) {
 
 // Accepts minitorch.device, strings and the number of a GPU.
 Device parse_device(PyObject* o) {
-  if (o == Py_None || o == cpu_device) return {};
+  if (o == Py_None) return default_device;
+  if (o == cpu_device) return {};
   py::object device = py::reinterpret_borrow<py::object>(o);
   if (PyLong_Check(o)) return cuda_device(PyLong_AsLongLong(o));
   if (PyUnicode_Check(o)) device = py::handle(device_class)(device);
@@ -125,6 +127,11 @@ void init_dtype_type(py::module_& m) {
   m.def("register_devices", [](py::object cls, py::object cpu) {
     device_class = cls.release().ptr();
     cpu_device = cpu.release().ptr();
+  });
+  m.def("get_default_device",
+        [] { return py::reinterpret_borrow<py::object>(device_object(default_device)); });
+  m.def("set_default_device", [](py::object device) {
+    default_device = device.is_none() ? Device{} : parse_device(device.ptr());
   });
 }
 

@@ -36,7 +36,9 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         if not isinstance(data, (list, tuple)):
             data = list(data)
         t = _from_sequence(data, dtype)
-    if device is not None and not isinstance(data, _Tensor):
+    if (device is not None or _C.get_default_device() is not dtypes.cpu) and not isinstance(
+        data, _Tensor
+    ):
         t = _C.to_device(t, device, False)
     if requires_grad:
         t.requires_grad = True

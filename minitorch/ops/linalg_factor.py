@@ -50,15 +50,15 @@ def check_matrices(A, name, square=False):
 
 
 def to_numpy(A):
-    """The values as an array, without history."""
-    return A.detach().numpy()
+    """The values as an array on the CPU, without history."""
+    return A.detach().cpu().numpy()
 
 
-def from_numpy(array):
-    """A result of numpy.linalg as a tensor."""
+def from_numpy(array, A):
+    """A result of numpy.linalg as a tensor on A's device."""
     import numpy as np
 
-    return FUNCTIONS["from_numpy"](np.asarray(array, order="C"))
+    return FUNCTIONS["from_numpy"](np.asarray(array, order="C")).to(A.device)
 
 
 def guarded(call, name):
@@ -109,7 +109,7 @@ def _cholesky(A, name):
 
     a = to_numpy(A)
     L = guarded(lambda: np.linalg.cholesky(a), name)
-    L = from_numpy(L)
+    L = from_numpy(L, A)
     if recording(A):
         record(Cholesky, L, (A,), (L,))
     return L
@@ -186,10 +186,10 @@ def linalg_qr(A, mode="reduced", *, out=None):
             "or 'complete'"
         )
     if mode == "r":
-        R = from_numpy(np.linalg.qr(to_numpy(A), mode="r"))
+        R = from_numpy(np.linalg.qr(to_numpy(A), mode="r"), A)
         Q = R.new_empty(0)
     else:
-        Q, R = (from_numpy(x) for x in np.linalg.qr(to_numpy(A), mode=mode))
+        Q, R = (from_numpy(x, A) for x in np.linalg.qr(to_numpy(A), mode=mode))
     if recording(A):
         record(QR, (Q, R), (A,), (Q, R)).mode = mode
     result = named("linalg_qr", "Q R", (Q, R))
@@ -240,7 +240,7 @@ def eigh(A, UPLO="L", *, out=None):
     if UPLO.upper() not in ("L", "U"):
         raise RuntimeError(f"linalg.eigh: Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
     w, V = guarded(lambda: np.linalg.eigh(to_numpy(A), UPLO.upper()), "linalg.eigh")
-    w, V = from_numpy(w), from_numpy(V)
+    w, V = from_numpy(w, A), from_numpy(V, A)
     if recording(A):
         record(Eigh, (w, V), (A,), (w, V))
     result = named("linalg_eigh", "eigenvalues eigenvectors", (w, V))
@@ -298,7 +298,7 @@ def linalg_svd(A, full_matrices=True, *, driver=None, out=None):
 
     check_matrices(A, "linalg.svd")
     factors = guarded(lambda: np.linalg.svd(to_numpy(A), full_matrices), "linalg.svd")
-    U, S, Vh = (from_numpy(x) for x in factors)
+    U, S, Vh = (from_numpy(x, A) for x in factors)
     if recording(A):
         record(SVD, (U, S, Vh), (A,), (U, S, Vh))
     result = named("linalg_svd", "U S Vh", (U, S, Vh))
@@ -329,7 +329,7 @@ def svdvals(A, *, driver=None, out=None):
         s = linalg_svd(A, full_matrices=False)[1]
     else:
         call = lambda: np.linalg.svd(to_numpy(A), compute_uv=False)  # noqa: E731
-        s = from_numpy(guarded(call, "linalg.svdvals"))
+        s = from_numpy(guarded(call, "linalg.svdvals"), A)
     return s if out is None else write_out(out, s, "linalg.svdvals")
 
 

@@ -49,7 +49,7 @@ def inv(A, *, out=None, name="linalg.inv"):
     import numpy as np
 
     check_matrices(A, name, square=True)
-    Y = from_numpy(guarded(lambda: np.linalg.inv(to_numpy(A)), name))
+    Y = from_numpy(guarded(lambda: np.linalg.inv(to_numpy(A)), name), A)
     if recording(A):
         record(Inverse, Y, (A,), (Y,))
     return Y if out is None else write_out(out, Y, name)
@@ -114,7 +114,7 @@ def solve(A, B, *, left=True, out=None):
     else:
         flip = lambda x: np.swapaxes(x, -1, -2)  # noqa: E731
         X = guarded(lambda: flip(np.linalg.solve(flip(a), flip(b))), name)
-    X = from_numpy(X)
+    X = from_numpy(X, A)
     if recording(A, B):
         node = record(Solve, X, (A, B), (A, X))
         node.left, node.vector = left, vector
@@ -168,7 +168,7 @@ def det(A, *, out=None):
     import numpy as np
 
     check_matrices(A, "linalg.det", square=True)
-    d = from_numpy(np.asarray(np.linalg.det(to_numpy(A))))
+    d = from_numpy(np.asarray(np.linalg.det(to_numpy(A))), A)
     if recording(A):
         record(Det, d, (A,), (A, d))
     return d if out is None else write_out(out, d, "linalg.det")
@@ -192,7 +192,7 @@ def slogdet(A, *, out=None):
     import numpy as np
 
     check_matrices(A, "linalg.slogdet", square=True)
-    sign, log = (from_numpy(np.asarray(x)) for x in np.linalg.slogdet(to_numpy(A)))
+    sign, log = (from_numpy(np.asarray(x), A) for x in np.linalg.slogdet(to_numpy(A)))
     if recording(A):
         record(Slogdet, (sign, log), (A,), (A,))
     result = named("linalg_slogdet", "sign logabsdet", (sign, log))

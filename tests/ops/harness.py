@@ -138,9 +138,11 @@ def _samples(cases):
 
 
 def _gpu(f, *args):
-    """f(*args); skips where a kernel has no CUDA twin (test_layout.py lists those that may)."""
+    """f(*args) with new tensors on the GPU; skips where a kernel has no CUDA twin (test_layout.py
+    lists those that may)."""
     try:
-        return f(*args)
+        with minitorch.device("cuda"):
+            return f(*args)
     except NotImplementedError as error:
         if "runs on the CPU only" in str(error):
             pytest.skip(str(error))

@@ -1,0 +1,10 @@
+// The mma.sync GEMM of bfloat16 operands.
+#include "cuda/kernels/gemm_mma_launch.cuh"
+
+namespace mt::cuda {
+
+void gemm_mma_bfloat16(const GemmParams& p, cudaStream_t stream, int splits) {
+  run_mma<bfloat16>(p, stream, splits);
+}
+
+}  // namespace mt::cuda
