@@ -117,12 +117,16 @@ def are_deterministic_algorithms_enabled():
 
 
 def set_float32_matmul_precision(precision):
-    """Accepted; float32 products are computed in float32."""
+    """ "highest" computes float32 products in float32; "high" and "medium" let a GPU use TF32."""
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(f"set_float32_matmul_precision(): unknown precision {precision!r}")
+    if _C.cuda_build():
+        _C.cuda_set_allow_tf32(precision != "highest")
 
 
 def get_float32_matmul_precision():
-    """Always "highest": float32 products are computed in float32."""
-    return "highest"
+    """ "highest", or "high" where a GPU may use TF32."""
+    return "high" if _C.cuda_build() and _C.cuda_allow_tf32() else "highest"
 
 
 def get_default_device():
@@ -148,7 +152,7 @@ def show_config():
     """The build and the machine as text: version, instruction sets, threads."""
     return (
         f"minitorch {__version__}\ninstruction set: {_C.isa()} (available: {_C.available_isas()})\n"
-        f"threads: {_C.get_num_threads()}\nCUDA: not built"
+        f"threads: {_C.get_num_threads()}\nCUDA: {_C.cuda_build() or 'not built'}"
     )
 
 

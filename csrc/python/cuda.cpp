@@ -58,6 +58,9 @@ std::string architectures() { return cuda::architectures(); }
 int64_t driver_version() { return cuda::driver_version(); }
 int64_t runtime_version() { return cuda::runtime_version(); }
 
+bool allow_tf32() { return cuda::allow_tf32(); }
+void set_allow_tf32(bool allow) { cuda::set_allow_tf32(allow); }
+
 int64_t current_stream(int64_t device) { return number(cuda::current_stream(int(device))); }
 void set_stream(int64_t device, int64_t stream) {
   cuda::set_current_stream(int(device), handle(stream));
@@ -145,6 +148,8 @@ MT_BIND(cuda) {
   def_plain<&architectures>(m, "cuda_architectures");
   def_plain<&driver_version>(m, "cuda_driver_version");
   def_plain<&runtime_version>(m, "cuda_runtime_version");
+  def_plain<&allow_tf32>(m, "cuda_allow_tf32");
+  def_plain<&set_allow_tf32>(m, "cuda_set_allow_tf32");
   def_plain<&current_stream>(m, "cuda_current_stream");
   def_plain<&set_stream>(m, "cuda_set_stream");
   def_plain<&stream_new>(m, "cuda_stream_new");

@@ -1,5 +1,6 @@
 #include "cuda/core/device.h"
 
+#include <atomic>
 #include <vector>
 
 #include "cuda/core/index_error.h"
@@ -50,6 +51,12 @@ bool is_emulated() {
   return false;
 #endif
 }
+
+namespace {
+std::atomic<bool> tf32_allowed{false};
+}
+bool allow_tf32() { return tf32_allowed.load(std::memory_order_relaxed); }
+void set_allow_tf32(bool allow) { tf32_allowed = allow; }
 
 const char* architectures() { return MT_CUDA_ARCHITECTURES; }
 

@@ -37,6 +37,10 @@ class DeviceGuard {
   int before_;
 };
 
+// Whether float32 products may round their operands to TF32 (10 bits of mantissa); off at first.
+bool allow_tf32();
+void set_allow_tf32(bool allow);
+
 // --- memory
 
 struct MemoryStats {
