@@ -134,7 +134,7 @@ def get_default_device():
     return _C.get_default_device()
 
 
-def set_default_device(device):
+def set_default_device(device):  # noqa: F811
     """Chooses where tensors that are made without device= lie; None is the CPU.
 
     Raises:
