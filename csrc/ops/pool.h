@@ -8,7 +8,8 @@ namespace mt {
 // Window q covers positions q*stride - padding + t*dilation, t < kernel, that lie inside of a
 // plane.
 struct PoolParams {
-  int64_t planes;  // batch times channels
+  int64_t planes;    // batch times channels
+  int64_t channels;  // of channels_last planes, else 0
   int64_t in[3], kernel[3], out[3];
   int64_t stride[3], padding[3], dilation[3];
   bool count_padding;  // averages divide by the window with its padding
