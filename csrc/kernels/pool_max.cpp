@@ -1,5 +1,5 @@
 // Maximum pooling: y = max over the window, NaN wins, the first of equals is remembered.
-// The tap of each maximum is kept in one byte where the window has at most 256 elements; backward
+// The tap of each maximum is kept in one byte where the window has at most 255 elements; backward
 // adds dy at that place. Rows of outputs are swept tap by tap, so that the compiler vectorises over
 // the width; 2x2 windows side by side have loops of their own. One read of x, one write of y.
 #include "kernels/interleave.h"
@@ -191,7 +191,8 @@ void forward_any(const PoolParams& p, const T* x, T* y, PoolIndex kind, void* in
           for (int64_t j = 0; j < j1 - j0; j++) to[j] = uint8_t(taps[j]);
         } else if (kind == PoolIndex::place) {
           auto* to = static_cast<int64_t*>(index) + at + j0;
-          for (int64_t j = 0; j < j1 - j0; j++) to[j] = place_of(p, q0, q1, j0 + j, taps[j]);
+          for (int64_t j = 0; j < j1 - j0; j++)
+            to[j] = taps[j] < 0 ? 0 : place_of(p, q0, q1, j0 + j, taps[j]);
         }
       }
     }
@@ -296,7 +297,7 @@ void backward(const PoolParams& p, const T* dy, PoolIndex kind, const void* inde
   if (kind == PoolIndex::tap && (p.channels || (p.taps() <= kFewTaps && planes_fill_lanes<T>(p))))
     return max_backward_lanes(p, dy, static_cast<const uint8_t*>(index), dx);
   if (p.channels) return max_places_lanes(p, dy, static_cast<const int64_t*>(index), dx);
-  int64_t offset[256];  // of a tap from the first one
+  int64_t offset[kNoTap];  // of a tap from the first one
   for (int64_t t = 0; kind == PoolIndex::tap && t < p.taps(); t++)
     offset[t] = place_of(p, 0, 0, 0, t);
   for_planes(p, p.in_size() + 4 * p.out_size(), [&](int64_t plane) {
@@ -314,7 +315,7 @@ void backward(const PoolParams& p, const T* dy, PoolIndex kind, const void* inde
       for (int64_t q1 = 0; q1 < p.out[1]; q1++) {
         const int64_t row = (q0 * p.stride[0] * p.in[1] + q1 * p.stride[1]) * p.in[2];
         for (int64_t q2 = 0; q2 < p.out[2]; q2++, i++)
-          to[row + q2 * p.stride[2] + offset[taps[i]]] += g[i];
+          if (taps[i] != kNoTap) to[row + q2 * p.stride[2] + offset[taps[i]]] += g[i];
       }
   });
 }
@@ -345,7 +346,8 @@ void max_pool_places(const PoolParams& p, const uint8_t* taps, int64_t* places) 
     int64_t i = plane * p.out_size();
     for (int64_t q0 = 0; q0 < p.out[0]; q0++)
       for (int64_t q1 = 0; q1 < p.out[1]; q1++)
-        for (int64_t q2 = 0; q2 < p.out[2]; q2++, i++) places[i] = place_of(p, q0, q1, q2, taps[i]);
+        for (int64_t q2 = 0; q2 < p.out[2]; q2++, i++)
+          places[i] = taps[i] == kNoTap ? 0 : place_of(p, q0, q1, q2, taps[i]);
   });
 }
 

@@ -93,7 +93,8 @@ void max_forward_lanes(const PoolParams& p, bool adaptive, const T* x, T* y, Nam
     for_outputs(p, axes, part,
                 [&](const Window& w0, const Window& w1, const Window& w2, int64_t q0, int64_t q1,
                     int64_t q2) {
-                  const int64_t first = names.first(w0, w1, w2);
+                  const bool none = w0.begin >= w0.end || w1.begin >= w1.end || w2.begin >= w2.end;
+                  const int64_t first = none ? (names.taps ? kNoTap : 0) : names.first(w0, w1, w2);
                   T* result = to.at(q0, q1) + q2 * to.pixel;
                   for_lanes<T>(in.width, [&](int64_t c, auto io, auto count) {
                     constexpr int N = decltype(count)::value;

@@ -138,7 +138,7 @@ std::tuple<Tensor, Tensor> max_pool(const Tensor& x, py::handle kernel, py::hand
       window_params(x, kernel, stride, padding, dilation, ceil_mode, nd, kMaxPool[nd - 1]);
   const PoolIndex kind = return_indices                              ? PoolIndex::place
                          : !(x.requires_grad() && grad_mode.enabled) ? PoolIndex::none
-                         : p.taps() <= 256                           ? PoolIndex::tap
+                         : p.taps() <= kNoTap                        ? PoolIndex::tap
                                                                      : PoolIndex::place;
   const DType t = max_type(x.dtype());
   const Tensor xc = operand(x, t, p);

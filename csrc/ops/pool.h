@@ -20,6 +20,8 @@ struct PoolParams {
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
 };
 
+// The tap of a maximum over nothing: a dilated window may have all of its taps outside.
+constexpr int kNoTap = 255;
 // What a maximum remembers: nothing, the number of its tap in one byte, or its place in the plane.
 enum class PoolIndex : int { none, tap, place };
 

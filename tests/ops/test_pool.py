@@ -214,3 +214,14 @@ def test_fractional_max_pool_matches_torch_for_given_samples():
 def test_errors_say_what_is_wrong(call, text):
     with pytest.raises(RuntimeError, match=text):
         call(minitorch.nn.functional, minitorch.ones(1, 2, 6, 6))
+
+
+@pytest.mark.parametrize("channels", [1, 20])
+def test_windows_without_any_element(channels):
+    x = minitorch.ones(1, channels, 1, requires_grad=True)
+    f = minitorch.nn.functional.max_pool1d
+    y, index = f(x, 2, 1, 1, 2, return_indices=True)
+    np.testing.assert_array_equal(y.detach().numpy(), np.full((1, channels, 1), -np.inf))
+    np.testing.assert_array_equal(index.numpy(), np.zeros((1, channels, 1)))
+    f(x, 2, 1, 1, 2).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), np.zeros((1, channels, 1)))
