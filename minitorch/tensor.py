@@ -137,13 +137,16 @@ class Tensor(Operators, _C.TensorBase):
             RuntimeError: the tensor requires grad.
             TypeError: bfloat16, which NumPy lacks, or a tensor on a GPU.
         """
-        import numpy as np
-
+        global _asarray
+        if _asarray is None:
+            from numpy import asarray as _asarray
         source = self.detach().cpu() if force else self
         if self.numel() == 0:
-            _Exporter(source)  # raises where numpy() is not allowed
+            import numpy as np
+
+            _ = source.__array_interface__  # raises where numpy() is not allowed
             return np.empty(tuple(self.shape), self.dtype.__reduce__())
-        return np.asarray(_Exporter(source))
+        return _asarray(source)
 
     def __array__(self, dtype=None, copy=None):
         array = self.numpy()
@@ -359,14 +362,7 @@ class Tensor(Operators, _C.TensorBase):
         self.__dict__.update(state)
 
 
-class _Exporter:
-    """Gives NumPy the memory and keeps the tensor alive."""
-
-    __slots__ = ("__array_interface__", "tensor")
-
-    def __init__(self, tensor):
-        self.tensor = tensor
-        self.__array_interface__ = tensor.__array_interface__
+_asarray = None  # numpy's, once it is needed
 
 
 for _name, _function in METHODS.items():

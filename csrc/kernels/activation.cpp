@@ -32,6 +32,10 @@ template <class T>
 void glu_loop(char* const* data, int64_t n, const void*) {
   map2<T, T>(data, n, [](T a, T b) -> T { return a * fn::sigmoid(b); });
 }
+template <class T>
+void glu_gate_loop(char* const* data, int64_t n, const void*) {
+  map3<T>(data, n, [](T da, T a, T s) -> T { return da * a * (T(1) - s); });
+}
 
 }  // namespace
 
@@ -45,6 +49,12 @@ void prelu_forward(DType compute, OperandTypes types, const ElementIter& it) {
   run_loop(
       it, types,
       same_type(compute == DType::Float32 ? &prelu_loop<float> : &prelu_loop<double>, compute));
+}
+
+void glu_gate_backward(DType compute, OperandTypes types, const ElementIter& it) {
+  run_loop(it, types,
+           same_type(compute == DType::Float32 ? &glu_gate_loop<float> : &glu_gate_loop<double>,
+                     compute));
 }
 
 void glu_forward(DType compute, OperandTypes types, const ElementIter& it) {

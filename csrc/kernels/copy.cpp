@@ -3,6 +3,7 @@
 
 #include "kernels/copy_transpose.h"
 #include "kernels/elementwise.h"
+#include "kernels/simd.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
@@ -51,9 +52,43 @@ void copy_short_rows(const ElementIter& it) {
   run_elementwise(rows, copy, ceil_div(kGrain, n));
 }
 
+// Rows of a vector up to a page, without a call per row; their last vectors may overlap.
+constexpr int64_t kLongestRow = 4096;
+
+bool copy_rows(const ElementIter& it, int64_t size) {
+  const int64_t n = it.shape[0], bytes = n * size;
+  if (it.ndim < 2 || it.strides[0][0] != size || it.strides[0][1] != size || bytes < kVectorBytes ||
+      bytes > kLongestRow)
+    return false;
+  using V = simd::Vec<float>;
+  const int64_t height = it.shape[1], sy = it.strides[1][0], sx = it.strides[1][1];
+  parallel_for(it.numel / n, ceil_div(kGrain, n), [&](int64_t begin, int64_t end) {
+    while (begin < end) {
+      const int64_t first = begin % height;
+      const int64_t rows = height - first < end - begin ? height - first : end - begin;
+      char* data[2] = {it.data[0] + first * sy, it.data[1] + first * sx};
+      to_plane(it, begin / height, 2, data);
+      begin += rows;
+      for (int64_t r = 0; r < rows; r++, data[0] += sy, data[1] += sx) {
+        char* y = data[0];
+        const char* x = data[1];
+        V last;
+        __builtin_memcpy(&last, x + bytes - kVectorBytes, sizeof last);
+        for (int64_t i = 0; i + kVectorBytes <= bytes; i += kVectorBytes) {
+          V v;
+          __builtin_memcpy(&v, x + i, sizeof v);
+          __builtin_memcpy(y + i, &v, sizeof v);
+        }
+        __builtin_memcpy(y + bytes - kVectorBytes, &last, sizeof last);
+      }
+    }
+  });
+  return true;
+}
+
 template <class T>
 void copy_same(const ElementIter& it) {
-  if (copy_transposed<T>(it) || copy_interleaved<T>(it)) return;
+  if (copy_transposed<T>(it) || copy_interleaved<T>(it) || copy_rows(it, sizeof(T))) return;
   if (it.ndim > 1 && it.shape[0] < kShort) return copy_short_rows<T>(it);
   run_elementwise(it, [](char* const* data, const int64_t* strides, int64_t n) {
     char* y = data[0];

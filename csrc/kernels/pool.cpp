@@ -3,7 +3,7 @@
 // element instead of k0*k1*k2, all of them along the width. One read of x, one write of y.
 #include "ops/pool.h"
 
-#include "kernels/pool_window.h"
+#include "kernels/pool_avg_lanes.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
@@ -57,6 +57,7 @@ MT_INLINE void add_strided(const T* __restrict from, int64_t stride, int64_t n, 
 
 template <class T>
 void forward(const PoolParams& p, const T* x, T* y) {
+  if (planes_fill_lanes<T>(p)) return avg_forward_lanes(p, false, x, y);
   Row<T> divisor(p.out[2]);
   fill_divisors(p, divisor.data);
   for_planes(p, p.in_size() + p.out_size() * 4, [&](int64_t plane) {
@@ -95,6 +96,7 @@ void forward(const PoolParams& p, const T* x, T* y) {
 
 template <class T>
 void backward(const PoolParams& p, const T* dy, T* dx) {
+  if (planes_fill_lanes<T>(p)) return avg_backward_lanes(p, false, dy, dx);
   Row<T> divisor(p.out[2]);
   fill_divisors(p, divisor.data);
   for_planes(p, p.in_size() + p.out_size() * 4, [&](int64_t plane) {

@@ -1,7 +1,7 @@
 // Pooling to a given output size: window q of a dim is [floor(q*in/out), ceil((q+1)*in/out)).
 // One output for the whole plane (global pooling) is a plain sum.
-#include "kernels/gemm_micro.h"
-#include "kernels/pool_window.h"
+#include "kernels/pool_avg_lanes.h"
+#include "kernels/pool_max_lanes.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
@@ -13,28 +13,12 @@ MT_INLINE Span span(const PoolParams& p, int d, int64_t q) {
   return {q * p.in[d] / p.out[d], ceil_div((q + 1) * p.in[d], p.out[d])};
 }
 
-// Lanes of partial sums, then their sum.
 template <class T>
-T sum_run(const T* x, int64_t n) {
-  using Vec = GemmVec<T>;
-  constexpr int VL = Tile<T>::VL;
-  T total = T(0);
-  int64_t i = 0;
-  if (n >= VL) {
-    Vec acc[4] = {};
-    for (; i + 4 * VL <= n; i += 4 * VL)
-#pragma GCC unroll 4
-      for (int v = 0; v < 4; v++) acc[v] += load_unaligned<Vec>(x + i + v * VL);
-    for (; i + VL <= n; i += VL) acc[0] += load_unaligned<Vec>(x + i);
-    Vec all = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-    T lanes[VL];
-    store_unaligned(lanes, all);
-    for (int step = VL / 2; step > 0; step /= 2)
-      for (int v = 0; v < step; v++) lanes[v] += lanes[v + step];
-    total = lanes[0];
-  }
-  for (; i < n; i++) total += x[i];
-  return total;
+MT_INLINE T sum_run(const T* x, int64_t n) {
+  using V = simd::Vec<T>;
+  return simd::sum_lanes<T>(simd::reduce<T>(
+      n, V{}, [](V a, V b) { return a + b; }, [&](int64_t i) { return simd::load(x + i); },
+      [&](int64_t i, int64_t rest) { return simd::load_n(x + i, rest, T(0)); }));
 }
 
 // f(window, output) over the windows of a plane.
@@ -55,6 +39,8 @@ MT_INLINE int64_t window_size(const Span* w) {
 
 template <class T>
 void avg_forward(const PoolParams& p, const T* x, T* y) {
+  const bool global = !p.channels && p.out_size() == 1;
+  if (planes_fill_lanes<T>(p) && !global) return avg_forward_lanes(p, true, x, y);
   for_planes(p, p.in_size() + 4 * p.out_size(), [&](int64_t plane) {
     const T* from = x + plane * p.in_size();
     T* to = y + plane * p.out_size();
@@ -74,6 +60,8 @@ void avg_forward(const PoolParams& p, const T* x, T* y) {
 
 template <class T>
 void avg_backward(const PoolParams& p, const T* dy, T* dx) {
+  if (planes_fill_lanes<T>(p) && (p.channels || p.out_size() > 1))
+    return avg_backward_lanes(p, true, dy, dx);
   for_planes(p, p.in_size() + 4 * p.out_size(), [&](int64_t plane) {
     T* to = dx + plane * p.in_size();
     const T* g = dy + plane * p.out_size();
@@ -96,6 +84,7 @@ void avg_backward(const PoolParams& p, const T* dy, T* dx) {
 
 template <class T>
 void max_forward(const PoolParams& p, const T* x, T* y, int64_t* index) {
+  if (planes_fill_lanes<T>(p)) return max_forward_lanes<T, int64_t, true>(p, true, x, y, index);
   for_planes(p, p.in_size() + 4 * p.out_size(), [&](int64_t plane) {
     const T* from = x + plane * p.in_size();
     for_windows(p, [&](const Span* w, int64_t i) {

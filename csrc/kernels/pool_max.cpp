@@ -1,23 +1,16 @@
 // Maximum pooling: y = max over the window, NaN wins, the first of equals is remembered.
-// The tap of each maximum is kept in one byte where the window has at most 256 elements; backward
+// The tap of each maximum is kept in one byte where the window has at most 255 elements; backward
 // adds dy at that place. Rows of outputs are swept tap by tap, so that the compiler vectorises over
 // the width; 2x2 windows side by side have loops of their own. One read of x, one write of y.
 #include "kernels/interleave.h"
+#include "kernels/pool_max_lanes.h"
 #include "kernels/pool_window.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
 
-constexpr int64_t kStrip = 64;  // outputs whose tap numbers stay in registers or L1
-
-template <class T>
-constexpr T lowest() {
-  if constexpr (__is_same(T, int64_t)) {
-    return INT64_MIN;
-  } else {
-    return -T(__builtin_inf());
-  }
-}
+constexpr int64_t kFewTaps = 64;  // a comparison with each is quicker than a scalar addition
+constexpr int64_t kStrip = 64;    // outputs whose tap numbers stay in registers or L1
 
 template <class T>
 MT_INLINE bool beats(T v, T best) {
@@ -25,6 +18,7 @@ MT_INLINE bool beats(T v, T best) {
 }
 
 bool is_2x2(const PoolParams& p) {
+  if (p.channels) return false;
   for (int d = 0; d < 3; d++) {
     const int64_t k = d == 0 ? 1 : 2;
     if (p.kernel[d] != k || p.stride[d] != k || p.padding[d] != 0 || p.dilation[d] != 1 ||
@@ -197,7 +191,8 @@ void forward_any(const PoolParams& p, const T* x, T* y, PoolIndex kind, void* in
           for (int64_t j = 0; j < j1 - j0; j++) to[j] = uint8_t(taps[j]);
         } else if (kind == PoolIndex::place) {
           auto* to = static_cast<int64_t*>(index) + at + j0;
-          for (int64_t j = 0; j < j1 - j0; j++) to[j] = place_of(p, q0, q1, j0 + j, taps[j]);
+          for (int64_t j = 0; j < j1 - j0; j++)
+            to[j] = taps[j] < 0 ? 0 : place_of(p, q0, q1, j0 + j, taps[j]);
         }
       }
     }
@@ -208,6 +203,11 @@ template <class T>
 void forward(const PoolParams& p, const T* x, T* y, PoolIndex kind, void* index) {
   if (kind != PoolIndex::place && is_2x2(p)) {
     forward_2x2(p, x, y, static_cast<uint8_t*>(index));
+  } else if (planes_fill_lanes<T>(p)) {
+    if (kind == PoolIndex::none) max_forward_lanes<T, uint8_t, false>(p, false, x, y, nullptr);
+    else if (kind == PoolIndex::tap)
+      max_forward_lanes<T, uint8_t, true>(p, false, x, y, static_cast<uint8_t*>(index));
+    else max_forward_lanes<T, int64_t, true>(p, false, x, y, static_cast<int64_t*>(index));
   } else if (kind == PoolIndex::none) {
     forward_any<T, false>(p, x, y, kind, index);
   } else {
@@ -294,6 +294,12 @@ template <class T>
 void backward(const PoolParams& p, const T* dy, PoolIndex kind, const void* index, T* dx) {
   if (kind == PoolIndex::tap && is_2x2(p))
     return backward_2x2(p, dy, static_cast<const uint8_t*>(index), dx);
+  if (kind == PoolIndex::tap && (p.channels || (p.taps() <= kFewTaps && planes_fill_lanes<T>(p))))
+    return max_backward_lanes(p, dy, static_cast<const uint8_t*>(index), dx);
+  if (p.channels) return max_places_lanes(p, dy, static_cast<const int64_t*>(index), dx);
+  int64_t offset[kNoTap];  // of a tap from the first one
+  for (int64_t t = 0; kind == PoolIndex::tap && t < p.taps(); t++)
+    offset[t] = place_of(p, 0, 0, 0, t);
   for_planes(p, p.in_size() + 4 * p.out_size(), [&](int64_t plane) {
     T* to = dx + plane * p.in_size();
     const T* g = dy + plane * p.out_size();
@@ -303,15 +309,13 @@ void backward(const PoolParams& p, const T* dy, PoolIndex kind, const void* inde
       for (int64_t i = 0; i < p.out_size(); i++) to[places[i]] += g[i];
       return;
     }
-    int64_t offset[256];  // of a tap from the first one
-    for (int64_t t = 0; t < p.taps(); t++) offset[t] = place_of(p, 0, 0, 0, t);
     const auto* taps = static_cast<const uint8_t*>(index) + plane * p.out_size();
     int64_t i = 0;
     for (int64_t q0 = 0; q0 < p.out[0]; q0++)
       for (int64_t q1 = 0; q1 < p.out[1]; q1++) {
         const int64_t row = (q0 * p.stride[0] * p.in[1] + q1 * p.stride[1]) * p.in[2];
         for (int64_t q2 = 0; q2 < p.out[2]; q2++, i++)
-          to[row + q2 * p.stride[2] + offset[taps[i]]] += g[i];
+          if (taps[i] != kNoTap) to[row + q2 * p.stride[2] + offset[taps[i]]] += g[i];
       }
   });
 }
@@ -342,7 +346,8 @@ void max_pool_places(const PoolParams& p, const uint8_t* taps, int64_t* places) 
     int64_t i = plane * p.out_size();
     for (int64_t q0 = 0; q0 < p.out[0]; q0++)
       for (int64_t q1 = 0; q1 < p.out[1]; q1++)
-        for (int64_t q2 = 0; q2 < p.out[2]; q2++, i++) places[i] = place_of(p, q0, q1, q2, taps[i]);
+        for (int64_t q2 = 0; q2 < p.out[2]; q2++, i++)
+          places[i] = taps[i] == kNoTap ? 0 : place_of(p, q0, q1, q2, taps[i]);
   });
 }
 

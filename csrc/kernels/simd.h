@@ -60,9 +60,9 @@ MT_INLINE Vec<T> load_n(const T* p, int64_t n, T fill) {
 #elif defined(__AVX2__)
   const auto mask = lanes_below<T>(n);
   if constexpr (sizeof(T) == 4) {
-    return mask ? (Vec<T>)_mm256_maskload_ps(p, (__m256i)mask) : set(fill);
+    return mask ? (Vec<T>)_mm256_maskload_ps((const float*)p, (__m256i)mask) : set(fill);
   } else {
-    return mask ? (Vec<T>)_mm256_maskload_pd(p, (__m256i)mask) : set(fill);
+    return mask ? (Vec<T>)_mm256_maskload_pd((const double*)p, (__m256i)mask) : set(fill);
   }
 #else
   Vec<T> v = set(fill);
@@ -80,9 +80,9 @@ MT_INLINE void store_n(T* p, Vec<T> v, int64_t n) {
   }
 #elif defined(__AVX2__)
   if constexpr (sizeof(T) == 4) {
-    _mm256_maskstore_ps(p, (__m256i)lanes_below<T>(n), (__m256)v);
+    _mm256_maskstore_ps((float*)p, (__m256i)lanes_below<T>(n), (__m256)v);
   } else {
-    _mm256_maskstore_pd(p, (__m256i)lanes_below<T>(n), (__m256d)v);
+    _mm256_maskstore_pd((double*)p, (__m256i)lanes_below<T>(n), (__m256d)v);
   }
 #else
   for (int64_t i = 0; i < n; i++) p[i] = v[i];

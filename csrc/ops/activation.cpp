@@ -1,7 +1,9 @@
 #include "ops/activation.h"
 
+#include "ops/binary.h"
 #include "ops/dispatch.h"
 #include "ops/iterators.h"
+#include "ops/unary.h"
 
 namespace mt {
 namespace {
@@ -50,6 +52,13 @@ Tensor prelu(const Tensor& x, const Tensor& w) {
   return y;
 }
 
+// The first or second half of x along dim d.
+Tensor half_of(const Tensor& x, int d, int which) {
+  Dims sizes = x.sizes();
+  sizes[d] /= 2;
+  return as_strided(x, sizes, x.strides(), x->offset + which * sizes[d] * x.stride(d));
+}
+
 // The halves of x along dim: first * sigmoid(second).
 Tensor glu(const Tensor& x, int64_t dim) {
   check_floating(x, "glu", "input");
@@ -57,14 +66,31 @@ Tensor glu(const Tensor& x, int64_t dim) {
   int d = wrap_dim(dim, x.dim(), "glu");
   MT_CHECK(x.size(d) % 2 == 0, "glu(): Halving dimension must be even, but dimension ", d,
            " is size ", x.size(d));
-  Dims sizes = x.sizes();
-  sizes[d] /= 2;
-  Tensor a = as_strided(x, sizes, x.strides(), x->offset);
-  Tensor b = as_strided(x, sizes, x.strides(), x->offset + sizes[d] * x.stride(d));
+  const Tensor a = half_of(x, d, 0), b = half_of(x, d, 1);
+  const Dims sizes = a.sizes();
   Tensor y = empty(sizes, x.dtype(), x.device());
   MT_DISPATCH(x.device(), y.numel(), glu_forward, compute_dtype(x.dtype()),
               {{x.dtype(), x.dtype(), x.dtype()}}, make_iter(sizes, {&y, &a, &b}));
   return y;
+}
+
+// da = dy sigmoid(b), db = da a (1 - sigmoid(b))
+Tensor glu_backward(const Tensor& dy, const Tensor& x, int64_t dim) {
+  const int d = wrap_dim(dim, x.dim(), "glu");
+  const Tensor a = half_of(x, d, 0), b = half_of(x, d, 1), dx = empty_like(x);
+  const Tensor da = half_of(dx, d, 0), db = half_of(dx, d, 1);
+  MT_CHECK(dy.sizes() == a.sizes() && dy.dtype() == x.dtype(), "glu(): gradient of shape ",
+           dy.sizes(), " does not fit input ", x.sizes());
+  const DType t = x.dtype(), compute = compute_dtype(t);
+  const Dims sizes = a.sizes();
+  const Tensor s = empty(sizes, compute, x.device());
+  MT_DISPATCH_CPU(x.device(), dy.numel(), unary_forward, UnaryOp::sigmoid, compute, {{compute, t}},
+                  make_iter(sizes, {&s, &b}));
+  MT_DISPATCH_CPU(x.device(), dy.numel(), binary_forward, BinaryOp::mul, compute, {{t, t, compute}},
+                  make_iter(sizes, {&da, &dy, &s}), Number{});
+  MT_DISPATCH(x.device(), dy.numel(), glu_gate_backward, compute, {{t, t, t, compute}},
+                  make_iter(sizes, {&db, &da, &a, &s}));
+  return dx;
 }
 
 }  // namespace
@@ -78,6 +104,7 @@ MT_BIND(activation) {
   MT_ACTIVATION_OPS(MT_DEF_)
   def_op<&prelu>(m, "prelu");
   def_op<&glu>(m, "glu");
+  def_raw<&glu_backward>(m, "glu_backward");
 }
 
 }  // namespace mt

@@ -53,3 +53,6 @@ MT_KERNEL(activation_backward, void(ActivationOp op, DType compute, OperandTypes
 MT_KERNEL(prelu_forward, void(DType compute, OperandTypes types, const ElementIter& it))
 // y = a * sigmoid(b): operands {y, a, b}.
 MT_KERNEL(glu_forward, void(DType compute, OperandTypes types, const ElementIter& it))
+// db = da * a * (1 - s), s = sigmoid(b): operands {db, da, a, s}.
+MT_KERNEL(glu_gate_backward,
+                   void(DType compute, OperandTypes types, const ElementIter& it))

@@ -89,63 +89,56 @@ Tensor clone(const Tensor& x, bool preserve) {
   return y;
 }
 
+// The Python number at p, a new reference.
+PyObject* number_at(const char* p, DType dtype) {
+  switch (dtype) {
+    case DType::Bool:
+      return PyBool_FromLong(*p != 0);
+    case DType::UInt8:
+      return PyLong_FromLong(*reinterpret_cast<const uint8_t*>(p));
+    case DType::Int8:
+      return PyLong_FromLong(*reinterpret_cast<const int8_t*>(p));
+    case DType::Int16:
+      return PyLong_FromLong(*reinterpret_cast<const int16_t*>(p));
+    case DType::Int32:
+      return PyLong_FromLong(*reinterpret_cast<const int32_t*>(p));
+    case DType::Int64:
+      return PyLong_FromLongLong(*reinterpret_cast<const int64_t*>(p));
+    case DType::Float16:
+      return PyFloat_FromDouble(to_float(*reinterpret_cast<const float16*>(p)));
+    case DType::BFloat16:
+      return PyFloat_FromDouble(to_float(*reinterpret_cast<const bfloat16*>(p)));
+    case DType::Float32:
+      return PyFloat_FromDouble(*reinterpret_cast<const float*>(p));
+    case DType::Float64:
+      return PyFloat_FromDouble(*reinterpret_cast<const double*>(p));
+  }
+  return nullptr;
+}
+
 py::object item(const Tensor& on_device) {
   MT_CHECK(on_device.numel() == 1, "item(): a Tensor with ", on_device.numel(),
            " elements cannot be converted to Scalar");
   const Tensor x = to_device(on_device, {});
-  py::object result;
-  const void* p = x.data();
-  switch (x.dtype()) {
-    case DType::Bool:
-      result = py::bool_(*static_cast<const bool*>(p));
-      break;
-    case DType::UInt8:
-      result = py::int_(*static_cast<const uint8_t*>(p));
-      break;
-    case DType::Int8:
-      result = py::int_(int(*static_cast<const int8_t*>(p)));
-      break;
-    case DType::Int16:
-      result = py::int_(*static_cast<const int16_t*>(p));
-      break;
-    case DType::Int32:
-      result = py::int_(*static_cast<const int32_t*>(p));
-      break;
-    case DType::Int64:
-      result = py::int_(*static_cast<const int64_t*>(p));
-      break;
-    case DType::Float16:
-      result = py::float_(to_float(*static_cast<const float16*>(p)));
-      break;
-    case DType::BFloat16:
-      result = py::float_(to_float(*static_cast<const bfloat16*>(p)));
-      break;
-    case DType::Float32:
-      result = py::float_(*static_cast<const float*>(p));
-      break;
-    case DType::Float64:
-      result = py::float_(*static_cast<const double*>(p));
-      break;
-  }
-  return result;
+  return py::reinterpret_steal<py::object>(number_at(x.data<char>(), x.dtype()));
 }
 
-py::object nested(const char* p, DType dtype, const Tensor& x, int dim) {
-  if (dim == x.dim()) {
-    Tensor element = empty({}, dtype, {});
-    __builtin_memcpy(element.data(), p, itemsize(dtype));
-    return item(element);
+py::object nested(const char* p, const Tensor& x, int dim) {
+  if (dim == x.dim()) return py::reinterpret_steal<py::object>(number_at(p, x.dtype()));
+  const int64_t n = x.size(dim), step = x.stride(dim) * int64_t(itemsize(x.dtype()));
+  auto list = py::reinterpret_steal<py::object>(PyList_New(n));
+  if (!list) throw py::error_already_set();
+  for (int64_t i = 0; i < n; i++) {
+    py::object element = nested(p + i * step, x, dim + 1);
+    if (!element) throw py::error_already_set();
+    PyList_SET_ITEM(list.ptr(), i, element.release().ptr());
   }
-  py::list list(size_t(x.size(dim)));
-  int64_t step = x.stride(dim) * int64_t(itemsize(dtype));
-  for (int64_t i = 0; i < x.size(dim); i++)
-    list[size_t(i)] = nested(p + i * step, dtype, x, dim + 1);
   return list;
 }
 
 py::object tolist(const Tensor& x) {
   const Tensor host = to_device(x, {});
-  return nested(host.data<char>(), host.dtype(), host, 0);
+  return nested(host.data<char>(), host, 0);
 }
 
 // The device that a string, a number or None stands for, "cuda" as the current GPU.
@@ -258,14 +251,7 @@ Tensor from_address(int64_t address, const Dims& sizes, const Dims& strides, DTy
         "from_numpy(): At least one stride in the given numpy array is negative, and tensors "
         "with negative strides are not currently supported. (You can probably work around "
         "this by making a copy of your array with array.copy().)");
-  auto release = [](Storage* storage) {
-    // The last view may go away on a thread without the GIL.
-    PyGILState_STATE state = PyGILState_Ensure();
-    Py_DECREF(static_cast<PyObject*>(storage->owner));
-    PyGILState_Release(state);
-  };
-  return from_blob(reinterpret_cast<void*>(address), sizes, strides, dtype, {}, release,
-                   owner.inc_ref().ptr());
+  return from_object(reinterpret_cast<void*>(address), sizes, strides, dtype, owner);
 }
 
 void resize_(const Tensor& x, const Dims& sizes) {

@@ -31,9 +31,37 @@ int64_t lead_of(const Tensor& x, int nd) {
   return planes;
 }
 
+// The channels of images that lie channels_last in memory, and 0 of others.
+int64_t last_channels(const Tensor& x, int nd) {
+  if (nd != 2 || x.dim() != 4 || x.is_contiguous() || !x.device().is_cpu()) return 0;
+  const int64_t c = x.size(1), area = x.size(2) * x.size(3);
+  const bool dense = x.stride(1) == 1 && x.stride(3) == c && x.stride(2) == c * x.size(3) &&
+                     (x.size(0) == 1 || x.stride(0) == c * area);
+  return dense && area < INT32_MAX ? c : 0;
+}
+
+Dims last_strides(const Dims& sizes) {
+  const int64_t c = sizes[1], row = c * sizes[3];
+  return {row * sizes[2], 1, row, c};
+}
+
+// Contiguous, or channels_last.
+Tensor empty_in_order(const Dims& sizes, DType dtype, Device device, int64_t channels) {
+  const Tensor y = empty(sizes, dtype, device);
+  return channels ? as_strided(y, sizes, last_strides(sizes), 0) : y;
+}
+Tensor in_order(const Tensor& x, int64_t channels) {
+  if (!channels) return contiguous(x);
+  if (last_channels(x, 2)) return x;
+  const Tensor y = empty_in_order(x.sizes(), x.dtype(), x.device(), channels);
+  copy_into(y, x);
+  return y;
+}
+
 PoolParams blank(const Tensor& x, int nd) {
   PoolParams p = {};
   p.planes = lead_of(x, nd);
+  p.channels = last_channels(x, nd);
   for (int d = 0; d < 3; d++) p.in[d] = p.kernel[d] = p.out[d] = p.stride[d] = p.dilation[d] = 1;
   for (int i = 0; i < nd; i++) p.in[3 - nd + i] = x.size(x.dim() - nd + i);
   return p;
@@ -91,7 +119,9 @@ DType max_type(DType t) {
 DType avg_type(DType t) {
   return !is_floating(t) || t == DType::Float64 ? DType::Float64 : DType::Float32;
 }
-Tensor operand(const Tensor& x, DType compute) { return contiguous(to_dtype(x, compute)); }
+Tensor operand(const Tensor& x, DType compute, const PoolParams& p) {
+  return in_order(to_dtype(x, compute), p.channels);
+}
 
 void check_gradient(const Tensor& dy, const PoolParams& p, const Tensor& like, int nd,
                     const char* op) {
@@ -106,14 +136,15 @@ std::tuple<Tensor, Tensor> max_pool(const Tensor& x, py::handle kernel, py::hand
       window_params(x, kernel, stride, padding, dilation, ceil_mode, nd, kMaxPool[nd - 1]);
   const PoolIndex kind = return_indices                              ? PoolIndex::place
                          : !(x.requires_grad() && grad_mode.enabled) ? PoolIndex::none
-                         : p.taps() <= 256                           ? PoolIndex::tap
+                         : p.taps() <= kNoTap                        ? PoolIndex::tap
                                                                      : PoolIndex::place;
   const DType t = max_type(x.dtype());
-  const Tensor xc = operand(x, t);
+  const Tensor xc = operand(x, t, p);
   const Dims sizes = result_sizes(x, p, nd);
-  Tensor y = empty(sizes, t, x.device()), index;
+  Tensor y = empty_in_order(sizes, t, x.device(), p.channels), index;
   if (kind != PoolIndex::none)
-    index = empty(sizes, kind == PoolIndex::tap ? DType::UInt8 : DType::Int64, x.device());
+    index = empty_in_order(sizes, kind == PoolIndex::tap ? DType::UInt8 : DType::Int64, x.device(),
+                           p.channels);
   if (y.numel())
     MT_DISPATCH(x.device(), x.numel(), max_pool_forward, t, p, xc.data(), y.data(), kind,
                 index ? index.data() : nullptr);
@@ -128,8 +159,8 @@ Tensor max_pool_backward(const Tensor& dy, const Tensor& index, const Tensor& li
   const PoolParams p = window_params(like, kernel, stride, padding, dilation, ceil_mode, nd, op);
   check_gradient(dy, p, like, nd, op);
   const DType t = avg_type(dy.dtype());
-  const Tensor g = operand(dy, t), at = contiguous(index);
-  Tensor dx = empty(like.sizes(), t, dy.device());
+  const Tensor g = operand(dy, t, p), at = in_order(index, p.channels);
+  Tensor dx = empty_in_order(like.sizes(), t, dy.device(), p.channels);
   if (dx.numel())
     MT_DISPATCH(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(),
                 at.dtype() == DType::UInt8 ? PoolIndex::tap : PoolIndex::place, at.data(),
@@ -144,10 +175,11 @@ Tensor max_pool_indices(const Tensor& index, const Tensor& like, py::handle kern
   if (index.dtype() == DType::Int64) return index;
   const PoolParams p =
       window_params(like, kernel, stride, padding, dilation, ceil_mode, nd, kMaxPool[nd - 1]);
+  const Tensor taps = contiguous(index);
   Tensor places = empty(index.sizes(), DType::Int64, index.device());
   if (places.numel())
-    MT_DISPATCH(index.device(), index.numel(), max_pool_places, p, index.data<uint8_t>(),
-                places.data<int64_t>());
+    MT_DISPATCH(index.device(), index.numel(), max_pool_places, p, taps.data<uint8_t>(),
+                    places.data<int64_t>());
   return places;
 }
 
@@ -168,9 +200,10 @@ Tensor avg_pool(const Tensor& x, py::handle kernel, py::handle stride, py::handl
   const PoolParams p =
       avg_params(x, kernel, stride, padding, ceil_mode, count_padding, divisor, nd);
   const DType t = avg_type(x.dtype());
-  const Tensor xc = operand(x, t);
-  Tensor y = empty(result_sizes(x, p, nd), t, x.device());
-  if (y.numel()) MT_DISPATCH(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
+  const Tensor xc = operand(x, t, p);
+  Tensor y = empty_in_order(result_sizes(x, p, nd), t, x.device(), p.channels);
+  if (y.numel())
+    MT_DISPATCH(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
   return to_dtype(y, x.dtype());
 }
 
@@ -178,11 +211,11 @@ Tensor avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handle kernel,
                          py::handle padding, bool ceil_mode, bool count_padding, py::handle divisor,
                          int nd) {
   const DType t = avg_type(dy.dtype());
-  Tensor dx = empty(sizes, t, dy.device());
+  Tensor dx = empty_in_order(sizes, t, dy.device(), last_channels(dy, nd));
   const PoolParams p =
       avg_params(dx, kernel, stride, padding, ceil_mode, count_padding, divisor, nd);
   check_gradient(dy, p, dx, nd, kAvgPool[nd - 1]);
-  const Tensor g = operand(dy, t);
+  const Tensor g = operand(dy, t, p);
   if (dx.numel())
     MT_DISPATCH(dy.device(), dx.numel(), avg_pool_backward, t, p, g.data(), dx.data());
   return to_dtype(dx, dy.dtype());
@@ -218,8 +251,8 @@ bool as_plain_windows(PoolParams& p) {
 Tensor adaptive_avg_pool(const Tensor& x, py::handle output, int nd) {
   PoolParams p = adaptive_params(x, output, nd, kAdaptiveAvg[nd - 1]);
   const DType t = avg_type(x.dtype());
-  const Tensor xc = operand(x, t);
-  Tensor y = empty(result_sizes(x, p, nd), t, x.device());
+  const Tensor xc = operand(x, t, p);
+  Tensor y = empty_in_order(result_sizes(x, p, nd), t, x.device(), p.channels);
   if (!y.numel()) return to_dtype(y, x.dtype());
   if (as_plain_windows(p)) {
     MT_DISPATCH(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
@@ -232,10 +265,10 @@ Tensor adaptive_avg_pool(const Tensor& x, py::handle output, int nd) {
 Tensor adaptive_avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handle output, int nd) {
   const char* op = kAdaptiveAvg[nd - 1];
   const DType t = avg_type(dy.dtype());
-  Tensor dx = empty(sizes, t, dy.device());
+  Tensor dx = empty_in_order(sizes, t, dy.device(), last_channels(dy, nd));
   PoolParams p = adaptive_params(dx, output, nd, op);
   check_gradient(dy, p, dx, nd, op);
-  const Tensor g = operand(dy, t);
+  const Tensor g = operand(dy, t, p);
   if (!dy.numel()) {
     if (dx.numel()) copy_into(dx, scalar_tensor(Scalar::of(int64_t(0)), t, dx.device()));
   } else if (as_plain_windows(p)) {
@@ -249,9 +282,10 @@ Tensor adaptive_avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handl
 std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, py::handle output, int nd) {
   const PoolParams p = adaptive_params(x, output, nd, kAdaptiveMax[nd - 1]);
   const DType t = avg_type(x.dtype());
-  const Tensor xc = operand(x, t);
+  const Tensor xc = operand(x, t, p);
   const Dims sizes = result_sizes(x, p, nd);
-  Tensor y = empty(sizes, t, x.device()), index = empty(sizes, DType::Int64, x.device());
+  Tensor y = empty_in_order(sizes, t, x.device(), p.channels);
+  Tensor index = empty_in_order(sizes, DType::Int64, x.device(), p.channels);
   if (y.numel())
     MT_DISPATCH(x.device(), x.numel(), adaptive_max_pool_forward, t, p, xc.data(), y.data(),
                 index.data<int64_t>());
@@ -261,9 +295,9 @@ std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, py::handle output,
 // dx of an input of the given sizes from places in its planes: any kind of maximum.
 Tensor max_places_backward(const Tensor& dy, const Tensor& index, const Dims& sizes, int nd) {
   const DType t = avg_type(dy.dtype());
-  const Tensor g = operand(dy, t), at = contiguous(index);
-  Tensor dx = empty(sizes, t, dy.device());
+  Tensor dx = empty_in_order(sizes, t, dy.device(), last_channels(index, nd));
   PoolParams p = blank(dx, nd);
+  const Tensor g = operand(dy, t, p), at = in_order(index, p.channels);
   for (int i = 0; i < nd; i++) p.out[3 - nd + i] = dy.size(dy.dim() - nd + i);
   if (dx.numel())
     MT_DISPATCH(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(), PoolIndex::place,

@@ -8,7 +8,8 @@ namespace mt {
 // Window q covers positions q*stride - padding + t*dilation, t < kernel, that lie inside of a
 // plane.
 struct PoolParams {
-  int64_t planes;  // batch times channels
+  int64_t planes;    // batch times channels
+  int64_t channels;  // of channels_last planes, else 0
   int64_t in[3], kernel[3], out[3];
   int64_t stride[3], padding[3], dilation[3];
   bool count_padding;  // averages divide by the window with its padding
@@ -19,6 +20,8 @@ struct PoolParams {
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
 };
 
+// The tap of a maximum over nothing: a dilated window may have all of its taps outside.
+constexpr int kNoTap = 255;
 // What a maximum remembers: nothing, the number of its tap in one byte, or its place in the plane.
 enum class PoolIndex : int { none, tap, place };
 

@@ -161,4 +161,8 @@ PyObject* to_python(const std::tuple<T...>& v) {
       v);
 }
 
+// A tensor over memory that belongs to a Python object, which it keeps alive.
+Tensor from_object(void* data, const Dims& sizes, const Dims& strides, DType dtype,
+                   py::handle owner);
+
 }  // namespace mt

@@ -173,6 +173,7 @@ PyGetSetDef getset[] = {
     {"is_leaf", getter(get_is_leaf), nullptr, "True where no recorded op made this tensor.",
      nullptr},
     {"output_nr", getter(get_output_nr), setter(set_output_nr), nullptr, nullptr},
+    {"__array_struct__", getter(get_array_struct), nullptr, nullptr, nullptr},
     {"_base", getter(get_base), setter(set_base), nullptr, nullptr},
     {"_backward_hooks", getter(get_hooks), setter(set_hooks), nullptr, nullptr},
     {"_version", getter(get_version), nullptr, "How often the storage was changed in place.",

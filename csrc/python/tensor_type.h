@@ -50,6 +50,9 @@ bool parse_dtype(PyObject* o, DType* out);  // false: not a dtype
 Device parse_device(PyObject* o);
 PyObject* make_size(const int64_t* v, int n);  // minitorch.Size, new reference
 
+// The getter of __array_struct__, by which NumPy sees a tensor's memory.
+PyObject* get_array_struct(TensorObject* t, void*);
+
 void init_tensor_type(py::module_& m);
 void init_dtype_type(py::module_& m);
 void init_node_type(py::module_& m);

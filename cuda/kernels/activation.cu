@@ -56,6 +56,10 @@ template <class T>
 struct glu_f {
   __device__ T operator()(T a, T b) const { return a * fn::sigmoid(b); }
 };
+template <class T>
+struct glu_gate_f {
+  __device__ T operator()(T da, T a, T s) const { return da * a * (T(1) - s); }
+};
 
 }  // namespace
 
@@ -80,6 +84,12 @@ void prelu_forward(DType compute, OperandTypes types, const ElementIter& it) {
 void glu_forward(DType compute, OperandTypes types, const ElementIter& it) {
   if (compute == DType::Float32) return run_elementwise<float, float, 2>(it, types, glu_f<float>{});
   run_elementwise<double, double, 2>(it, types, glu_f<double>{});
+}
+
+void glu_gate_backward(DType compute, OperandTypes types, const ElementIter& it) {
+  if (compute == DType::Float32)
+    return run_elementwise<float, float, 3>(it, types, glu_gate_f<float>{});
+  run_elementwise<double, double, 3>(it, types, glu_gate_f<double>{});
 }
 
 }  // namespace mt::cuda

@@ -71,6 +71,8 @@ class Glu(Node):
 
     def backward(self, dy):
         (x,) = self.saved
+        if not _C.is_grad_enabled():
+            return _C.glu_backward(dy, x, self.dim)
         half = x.shape[self.dim] // 2
         a, b = x.narrow(self.dim, 0, half), x.narrow(self.dim, half, half)
         s = b.sigmoid()

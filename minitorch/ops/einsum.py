@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from .._load import _C
+from ._einsum_product import product_of
 from ._register import FUNCTIONS, function, op, write_out
 from .matmul import matmul
 
@@ -109,7 +110,8 @@ _plans: dict = {}  # equation, dims of the operands -> labels; equations are few
 def _plan(equation, dims):
     plan = _plans.get((equation, dims))
     if plan is None:
-        plan = _spread(*_parse(equation, len(dims)), dims)
+        subscripts, output = _spread(*_parse(equation, len(dims)), dims)
+        plan = subscripts, output, product_of(subscripts, output)
         if len(_plans) > 1000:
             _plans.clear()
         _plans[equation, dims] = plan
@@ -249,7 +251,11 @@ def einsum(equation, *operands):
         operands = list(operands)
         if not operands:
             raise RuntimeError("einsum(): must provide at least one operand")
-        subscripts, output = _plan(equation, tuple(x.dim() for x in operands))
+        subscripts, output, product = _plan(equation, tuple([x.dim() for x in operands]))
+        if product is not None:
+            z = product(*operands)
+            if z is not None:
+                return z
     else:
         operands, *sublists = _parse_sublists((equation, *operands))
         subscripts, output = _spread(*sublists, [x.dim() for x in operands])

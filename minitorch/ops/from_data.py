@@ -89,6 +89,9 @@ def from_numpy(ndarray):
         TypeError: not an array, or of a dtype that tensors do not have.
         ValueError: negative strides.
     """
+    t = _C.from_array(ndarray)
+    if t is not None:
+        return t
     interface = getattr(ndarray, "__array_interface__", None)
     if interface is None:
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")

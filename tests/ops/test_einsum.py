@@ -153,3 +153,33 @@ def test_the_order_of_a_long_chain_is_a_cheap_one(monkeypatch):
 def test_errors(call, text):
     with pytest.raises(RuntimeError, match=text):
         call()
+
+
+@pytest.mark.parametrize(
+    ("equation", "x", "y"),
+    [
+        ("ij,jk->ik", (3, 4), (4, 5)),
+        ("ij,jk->ki", (3, 4), (4, 5)),
+        ("ij,jk->ik", (3, 4), (1, 5)),
+        ("ij,jk->ik", (3, 1), (4, 5)),
+        ("i,i->", (4,), (4,)),
+        ("ij,ij->", (3, 4), (3, 4)),
+        ("ijk,jk->i", (2, 3, 4), (3, 4)),
+        ("jk,ijkl->il", (3, 4), (2, 3, 4, 5)),
+        ("ij,j->i", (3, 4), (4,)),
+        ("j,ij->i", (4,), (3, 4)),
+        ("bij,bj->bi", (2, 3, 4), (2, 4)),
+        ("bij,bj->ib", (2, 3, 4), (2, 4)),
+        ("bij,bjk->bik", (2, 3, 4), (1, 4, 5)),
+        ("bhqd,bkhd->bhqk", (2, 3, 4, 5), (2, 6, 3, 5)),
+        ("abcd,cbe->ade", (2, 3, 4, 5), (4, 3, 6)),
+        ("ij,jk->ik", (0, 4), (4, 5)),
+        ("ij,jk->ik", (3, 0), (0, 5)),
+    ],
+)
+def test_products_of_two(equation, x, y):
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(-5, 5, x).astype("float64"), rng.integers(-5, 5, y).astype("float64")
+    for _ in range(2):  # the second call finds its plan
+        got = mt.einsum(equation, mt.tensor(a), mt.tensor(b))
+        np.testing.assert_array_equal(got.numpy(), np.einsum(equation, a, b))

@@ -85,3 +85,19 @@ def test_sixteen_bits_agree_with_contiguous_operands(layout, dtype):
     np.testing.assert_array_equal((x * y_turned).float().numpy(), want)
     x_arranged = tensor(LAYOUTS[layout](a)).to(getattr(mt, dtype))
     np.testing.assert_array_equal((x_arranged * y_turned).float().numpy(), want)
+
+
+@pytest.mark.parametrize("width", [1, 3, 15, 16, 17, 31, 64, 100, 129, 1023, 1025])
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "int32", "float64"])
+def test_copies_of_rows_that_lie_apart(width, dtype):
+    values = np.random.default_rng(width).integers(0, 99, (3, 5, 4, width + 3)).astype(dtype)
+    rows = values[..., 2 : width + 2]
+    want = np.ascontiguousarray(rows.transpose(0, 2, 1, 3))
+    x = tensor(values)[..., 2 : width + 2]
+    np.testing.assert_array_equal(x.permute(0, 2, 1, 3).contiguous().numpy(), want)
+    np.testing.assert_array_equal(x[0].repeat(2, 1, 3).numpy(), np.tile(rows[0], (2, 1, 3)))
+    y = mt.full((3, 4, 5, width + 2), 7, dtype=x.dtype)
+    y[..., 1:-1] = x.permute(0, 2, 1, 3)
+    np.testing.assert_array_equal(y[..., 1:-1].numpy(), want)
+    edge = y.numpy()[..., [0, -1]]
+    np.testing.assert_array_equal(edge, np.full_like(edge, 7))

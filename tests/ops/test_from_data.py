@@ -66,3 +66,27 @@ def test_frombuffer():
     assert t.tolist() == [1, 2, 3]
     t.fill_(7)
     assert data[2] == 7
+
+
+def test_arrays_that_are_not_a_tensors():
+    read_only = np.arange(3.0)
+    read_only.setflags(write=False)
+    with pytest.warns(UserWarning, match="not writable"):
+        assert mt.from_numpy(read_only).tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="negative"):
+        mt.from_numpy(np.arange(3.0)[::-1])
+    with pytest.raises(TypeError, match="can't convert np.ndarray of type"):
+        mt.from_numpy(np.array([1j]))
+    with pytest.raises((TypeError, ValueError)):
+        mt.from_numpy(np.array([1.0], dtype=">f8"))
+    with pytest.raises(TypeError, match=r"expected np.ndarray \(got list\)"):
+        mt.from_numpy([1.0])
+
+
+def test_numpy_array_writes_to_the_tensor():
+    x = mt.zeros(3, 4)
+    array = np.asarray(x.t())
+    array[3, 1] = 5
+    assert x[1, 3].item() == 5
+    with pytest.raises(RuntimeError, match="requires grad"):
+        np.asarray(x.requires_grad_())

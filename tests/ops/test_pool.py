@@ -112,6 +112,60 @@ def test_nan_and_infinities_win_as_in_torch(width):
         np.testing.assert_array_equal(plain.numpy(), theirs[0].numpy())
 
 
+POOLS = [
+    ("max_pool2d", (3, 2, 1)),
+    ("max_pool2d", (2,)),
+    ("max_pool2d", ((2, 3), 1, 1, (1, 2))),
+    ("avg_pool2d", (3, 2, 1)),
+    ("avg_pool2d", (2, 2, 1, True, False)),
+    ("adaptive_avg_pool2d", (1,)),
+    ("adaptive_avg_pool2d", ((3, 5),)),
+    ("adaptive_max_pool2d", (1,)),
+    ("adaptive_max_pool2d", ((3, 5),)),
+]
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("shape", [(2, 8, 9, 11), (3, 100, 7, 5), (1, 21, 70, 66), (2, 70, 40, 37)])
+@pytest.mark.parametrize(("name", "args"), POOLS)
+def test_many_planes_and_channels_last_match_torch(name, args, shape, last):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    data = rng.integers(-9, 9, shape).astype(np.float32)
+    if "max" in name:
+        data[rng.random(shape) < 0.05] = np.nan
+    results = []
+    for m in (minitorch, torch):
+        x = m.tensor(data)
+        x = x.contiguous(memory_format=m.channels_last) if last else x
+        x.requires_grad_()
+        y = getattr(m.nn.functional, name)(x, *args)
+        g = m.tensor(np.random.default_rng(2).integers(-4, 4, tuple(y.shape)).astype(np.float32))
+        y.backward(g.contiguous(memory_format=m.channels_last) if last else g)
+        places = []
+        if "max" in name:
+            places = [getattr(m.nn.functional, name)(x.detach(), *args, return_indices=True)[1]]
+        results.append([y.detach(), x.grad, *places])
+        assert y.is_contiguous(memory_format=m.channels_last if last else m.contiguous_format)
+    for ours, theirs in zip(*results):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6, atol=1e-6)
+
+
+def test_gradient_in_another_order_than_the_input():
+    x = minitorch.tensor(np.random.default_rng(0).standard_normal((2, 20, 6, 8)).astype(np.float32))
+    g = minitorch.tensor(np.random.default_rng(1).standard_normal((2, 20, 3, 4)).astype(np.float32))
+    for pool in (minitorch.nn.functional.max_pool2d, minitorch.nn.functional.avg_pool2d):
+        grads = []
+        for x_last, g_last in ((False, False), (True, False), (False, True)):
+            leaf = x.contiguous(memory_format=minitorch.channels_last) if x_last else x.clone()
+            leaf.requires_grad_()
+            dy = g.contiguous(memory_format=minitorch.channels_last) if g_last else g
+            pool(leaf, 2).backward(dy)
+            grads.append(leaf.grad.numpy())
+        np.testing.assert_array_equal(grads[0], grads[1])
+        np.testing.assert_array_equal(grads[0], grads[2])
+
+
 @pytest.mark.parametrize("nd", [1, 2, 3])
 def test_max_unpool_inverts_max_pool(nd):
     f = minitorch.nn.functional
@@ -160,3 +214,14 @@ def test_fractional_max_pool_matches_torch_for_given_samples():
 def test_errors_say_what_is_wrong(call, text):
     with pytest.raises(RuntimeError, match=text):
         call(minitorch.nn.functional, minitorch.ones(1, 2, 6, 6))
+
+
+@pytest.mark.parametrize("channels", [1, 20])
+def test_windows_without_any_element(channels):
+    x = minitorch.ones(1, channels, 1, requires_grad=True)
+    f = minitorch.nn.functional.max_pool1d
+    y, index = f(x, 2, 1, 1, 2, return_indices=True)
+    np.testing.assert_array_equal(y.detach().numpy(), np.full((1, channels, 1), -np.inf))
+    np.testing.assert_array_equal(index.numpy(), np.zeros((1, channels, 1)))
+    f(x, 2, 1, 1, 2).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), np.zeros((1, channels, 1)))
