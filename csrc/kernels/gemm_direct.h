@@ -1,6 +1,6 @@
-// Products that do not repay packing: small ones, and those of few rows or few columns, where
-// each element of the larger operand is used only a few times. The register tile reads A, and B
-// where its rows are contiguous, in place.
+// Products whose A is read in place: small ones, those of few rows or few columns, and others whose
+// A lies along k, so that the lines of a tile's rows serve several steps. B is read in place, too,
+// where its rows are contiguous and each element is used only a few times; else it is packed.
 #pragma once
 #include "kernels/gemm_store.h"
 
@@ -8,24 +8,29 @@ namespace mt::cpu::MT_ISA {
 
 constexpr int64_t kShallow = 8;  // depth of a block that walks along rows of B
 
-// Rows [i0, i1) by columns [j0, j1) of C, j0 on a panel's edge. b_space: room for a panel, used
-// where B cannot be read in place.
+// Rows [i0, i1) by the panels [p0, p1) of C's columns. packed: all panels of B (pack_columns), or
+// null; then b_space is room for a panel, used where B is copied or cannot be read in place.
 template <class T, class Store>
-void direct_block(int64_t i0, int64_t i1, int64_t j0, int64_t j1, int64_t n, int64_t k,
-                  int64_t kc_most, const PackStrided<T, Tile<T>::MR, T>& a,
-                  const PackStrided<T, Tile<T>::NR, T>& b, const Store& store, T* b_space) {
+void direct_block(const ColumnPanels<T>& panels, int64_t i0, int64_t i1, int64_t p0, int64_t p1,
+                  int64_t k, int64_t kc_most, const PackStrided<T, Tile<T>::MR, T>& a,
+                  const PackStrided<T, Tile<T>::NR, T>& b, const T* packed, bool copy_b,
+                  const Store& store, T* b_space) {
   constexpr int MR = Tile<T>::MR, NR = Tile<T>::NR, VL = Tile<T>::VL;
   // Rows in nearly equal tiles: 9 is 5 + 4, not 8 + 1.
   const int64_t tiles = ceil_div(i1 - i0, MR);
   for (int64_t k0 = 0; k0 == 0 || k0 < k; k0 += kc_most) {
     const int64_t kc = min64(kc_most, k - k0);
     const bool first = k0 == 0, last = k0 + kc >= k;
-    for (int64_t j = j0; j < j1; j += NR) {
-      const int cols = int(min64(NR, min64(j1, n) - j));
+    for (int64_t p = p0; p < p1; p++) {
+      const int64_t j = panels.begin(p);
+      const int cols = int(panels.end(p) - j);
       const int vectors = (cols + VL - 1) / VL, lanes = cols - (vectors - 1) * VL;
       const T* panel = b.data + k0 * b.along + j * b.across;
       int64_t b_row = b.along;
-      if (b.across != 1 || (!kMaskedLoads && lanes < VL)) {
+      if (packed) {
+        panel = packed + (k0 * panels.count + p * kc) * NR;
+        b_row = NR;
+      } else if (copy_b || b.across != 1 || (!kMaskedLoads && lanes < VL)) {
         b(k0, kc, j, cols, b_space);
         panel = b_space;
         b_row = NR;
@@ -38,6 +43,7 @@ void direct_block(int64_t i0, int64_t i1, int64_t j0, int64_t j1, int64_t n, int
         int64_t c_row;
         bool add;
         if (store.direct(i, j, rows, cols, first, last, &c, &c_row, &add)) {
+          if (packed && rows == MR) prefetch_tile<T, MR, Tile<T>::NV>(c, c_row);
           kernel(kc, a_tile, a.across, a.along, panel, b_row, c, c_row, add, lanes);
           if (last) store.finish(i, j, rows, cols);
         } else {
@@ -52,30 +58,51 @@ void direct_block(int64_t i0, int64_t i1, int64_t j0, int64_t j1, int64_t n, int
   }
 }
 
+// copy_b: B is packed even where it could be read in place.
 template <class T, class Store>
 void gemm_direct(int64_t m, int64_t n, int64_t k, const PackStrided<T, Tile<T>::MR, T>& a,
-                 const PackStrided<T, Tile<T>::NR, T>& b, const Store& store, bool serial) {
+                 const PackStrided<T, Tile<T>::NR, T>& b, const Store& store, bool copy_b,
+                 bool serial) {
   constexpr int64_t MR = Tile<T>::MR, NR = Tile<T>::NR;
   // Very few rows over a wide B in place: shallow blocks walk along its rows instead of down a
   // column of pages. C stays in cache meanwhile.
-  const bool wide = b.across == 1 && n > 8 * NR && m < 4;
+  const bool wide = !copy_b && b.across == 1 && n > 8 * NR && m < 4;
   const int64_t kc = wide ? kShallow : k > 0 ? even_part(k, Tile<T>::KC, 8) : 0;
-  const bool copies = b.across != 1 || (!kMaskedLoads && n % Tile<T>::VL != 0);
-  const int64_t panels = ceil_div(n, NR);
-  auto space = [&] { return copies ? max64(kc, 1) * NR : 0; };
-  if (m > 2 * n) {
-    // Every strip copies B anew.
-    const int64_t work = copies ? 524288 : 131072;
-    const int64_t strip = ceil_div(max64(1, work / max64(1, k * n)), MR);
-    for_tasks(serial, ceil_div(m, MR), strip, [&](int64_t begin, int64_t end) {
-      Workspace<T> own(space());
-      direct_block<T>(begin * MR, min64(m, end * MR), 0, n, n, k, kc, a, b, store, own.data);
+  const bool copies = copy_b || b.across != 1 || (!kMaskedLoads && n % Tile<T>::VL != 0);
+  const ColumnPanels<T> panels(n);
+  if (copy_b ? m >= n : m > 2 * n) {
+    // All tasks share one copy of B.
+    Workspace<T> packed(copies ? k * panels.count * NR : 0);
+    if (copies) pack_columns<T>(panels, 0, 0, k, kc, b, packed.data, serial);
+    TaskGrid grid(m, panels.count, 16 * MR, MR, serial ? 1 : num_threads());
+    if (!copy_b) {
+      grid.rows = round_up(max64(1, (copies ? 524288 : 131072) / max64(1, k * n)), MR);
+      grid.row_blocks = ceil_div(m, grid.rows);
+      grid.width = panels.count, grid.col_blocks = 1;
+    }
+    for_tasks(serial, grid.row_blocks * grid.col_blocks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; task++) {
+        const int64_t i0 = task / grid.col_blocks * grid.rows;
+        const int64_t p0 = task % grid.col_blocks * grid.width;
+        direct_block<T>(panels, i0, min64(m, i0 + grid.rows), p0,
+                        min64(panels.count, p0 + grid.width), k, kc, a, b,
+                        copies ? packed.data : nullptr, false, store, nullptr);
+      }
     });
   } else {
+    // Every task copies its part of B; where those are few, several share a panel's rows.
     const int64_t strip = max64(wide ? 8 : 1, 131072 / max64(1, k * m * NR));
-    for_tasks(serial, panels, strip, [&](int64_t begin, int64_t end) {
-      Workspace<T> own(space());
-      direct_block<T>(0, m, begin * NR, min64(n, end * NR), n, k, kc, a, b, store, own.data);
+    const int64_t strips = ceil_div(panels.count, strip);
+    const int64_t wanted = serial || !copy_b ? 1 : 4 * num_threads();
+    const int64_t rows = even_part(m, max64(8 * MR, ceil_div(m * strips, wanted)), MR);
+    const int64_t row_blocks = ceil_div(m, rows);
+    for_tasks(serial, strips * row_blocks, 1, [&](int64_t begin, int64_t end) {
+      Workspace<T> own(copies ? max64(kc, 1) * NR : 0);
+      for (int64_t task = begin; task < end; task++) {
+        const int64_t i0 = task % row_blocks * rows, p0 = task / row_blocks * strip;
+        direct_block<T>(panels, i0, min64(m, i0 + rows), p0, min64(panels.count, p0 + strip), k, kc,
+                        a, b, nullptr, copy_b, store, own.data);
+      }
     });
   }
 }

@@ -124,6 +124,23 @@ MT_INLINE void pack_rows(const PackA& pack_a, int64_t k0, int64_t kc, int64_t i0
     pack_a(k0, kc, i, int(min64(MR, i1 - i)), dst + (i - i0) * kc);
 }
 
+// Packs all panels of columns (column 0 of them is column j_base of B) by the steps [s0, s1) of k
+// at `dst`: block after block of at most kc steps, in each of them panel after panel.
+template <class T, class PackB>
+void pack_columns(const ColumnPanels<T>& panels, int64_t j_base, int64_t s0, int64_t s1,
+                  int64_t kc_most, const PackB& pack_b, T* dst, bool serial) {
+  constexpr int64_t NR = Tile<T>::NR;
+  const int64_t blocks = kc_most ? ceil_div(s1 - s0, kc_most) : 0, width = panels.count * NR;
+  const int64_t grain = max64(1, 16384 / max64(1, kc_most * NR));
+  for_tasks(serial, blocks * panels.count, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; item++) {
+      const int64_t k0 = s0 + item / panels.count * kc_most, p = item % panels.count;
+      const int64_t kc = min64(kc_most, s1 - k0), j = panels.begin(p);
+      pack_b(k0, kc, j_base + j, int(panels.end(p) - j), dst + (k0 - s0) * width + p * kc * NR);
+    }
+  });
+}
+
 // How k is cut, and what a slice of the operand that is packed whole may take.
 template <class T>
 struct DepthPlan {
@@ -139,6 +156,23 @@ struct DepthPlan {
   int64_t part;   // rows or columns packed at a time
 };
 
+// How C is cut into tasks of at most `most` rows by whole panels: several for each thread, and as
+// many for each.
+struct TaskGrid {
+  TaskGrid(int64_t m, int64_t panels, int64_t most, int64_t unit, int threads) {
+    const int64_t wanted = threads == 1 ? 1 : 4 * threads;
+    const int64_t least = min64(most, max64(8 * unit, ceil_div(m, wanted)));
+    row_blocks = ceil_div(m, even_part(m, least, unit));
+    if (row_blocks > threads) row_blocks = round_up(row_blocks, threads);
+    rows = round_up(ceil_div(m, row_blocks), unit);
+    row_blocks = ceil_div(m, rows);
+    width = ceil_div(panels, min64(panels, ceil_div(wanted, row_blocks)));
+    col_blocks = ceil_div(panels, width);
+  }
+  int64_t rows, row_blocks;   // of a task, and how many
+  int64_t width, col_blocks;  // in panels
+};
+
 // Many rows: B is packed whole, A by the task.
 template <class T, class Kernels, class PackA, class PackB, class Store>
 void gemm_by_rows(int64_t m, int64_t n, int64_t k, const PackA& pack_a, const PackB& pack_b,
@@ -146,36 +180,24 @@ void gemm_by_rows(int64_t m, int64_t n, int64_t k, const PackA& pack_a, const Pa
   constexpr int64_t MR = Tile<T>::MR, NR = Tile<T>::NR;
   const DepthPlan<T> depth(k, n, NR);
   const bool serial = threads == 1;
-  const int64_t wanted = serial ? 1 : 4 * threads;
   // MC x KC of A fills half of L2.
   const int64_t half_l2 = int64_t(l2_bytes() / 2 / sizeof(T));
   const int64_t mc_most = max64(MR, min64(1024, half_l2 / max64(depth.kc, 64)) / MR * MR);
-  const int64_t mc = even_part(m, min64(mc_most, max64(8 * MR, ceil_div(m, wanted))), MR);
-  const int64_t row_blocks = ceil_div(m, mc);
   Workspace<T> space(min64(k, depth.slice) * round_up(depth.part, NR));
 
   for (int64_t jc = 0; jc < n; jc += depth.part) {
     const ColumnPanels<T> panels(min64(depth.part, n - jc));
-    const int64_t split = ceil_div(panels.count, min64(panels.count, ceil_div(wanted, row_blocks)));
-    const int64_t col_blocks = ceil_div(panels.count, split);
+    const TaskGrid grid(m, panels.count, mc_most, MR, threads);
     const int64_t width = panels.count * NR;  // of a packed step of k
     for (int64_t s0 = 0; s0 == 0 || s0 < k; s0 += depth.slice) {
       const int64_t s1 = min64(k, s0 + depth.slice);
-      const int64_t blocks = depth.kc ? ceil_div(s1 - s0, depth.kc) : 0;
-      const int64_t grain = max64(1, 16384 / max64(1, depth.kc * NR));
-      for_tasks(serial, blocks * panels.count, grain, [&](int64_t begin, int64_t end) {
-        for (int64_t item = begin; item < end; item++) {
-          int64_t k0 = s0 + item / panels.count * depth.kc, p = item % panels.count;
-          int64_t kc = min64(depth.kc, s1 - k0), j = panels.begin(p);
-          pack_b(k0, kc, jc + j, int(panels.end(p) - j),
-                 space.data + (k0 - s0) * width + p * kc * NR);
-        }
-      });
-      for_tasks(serial, row_blocks * col_blocks, 1, [&](int64_t begin, int64_t end) {
-        Workspace<T> own(depth.kc * mc);
+      pack_columns<T>(panels, jc, s0, s1, depth.kc, pack_b, space.data, serial);
+      for_tasks(serial, grid.row_blocks * grid.col_blocks, 1, [&](int64_t begin, int64_t end) {
+        Workspace<T> own(depth.kc * grid.rows);
         for (int64_t task = begin; task < end; task++) {
-          int64_t i0 = task / col_blocks * mc, i1 = min64(m, i0 + mc);
-          int64_t p0 = task % col_blocks * split, p1 = min64(panels.count, p0 + split);
+          int64_t i0 = task / grid.col_blocks * grid.rows, i1 = min64(m, i0 + grid.rows);
+          int64_t p0 = task % grid.col_blocks * grid.width;
+          int64_t p1 = min64(panels.count, p0 + grid.width);
           for (int64_t k0 = s0; k0 == s0 || k0 < s1; k0 += depth.kc) {
             int64_t kc = min64(depth.kc, s1 - k0);
             pack_rows<T>(pack_a, k0, kc, i0, i1, own.data);

@@ -2,8 +2,8 @@
 // vpdpbusd multiplies unsigned by signed bytes, so A is stored 128 larger and every sum is
 //   sum of (a + 128) * b  -  128 * (the column's sum of b),
 // exact in 32 bits whatever overflows on the way. Machines without it multiply pairs of int16.
-// Work: 2mnk operations; the sums of B's columns are one pass over B.
-#include "kernels/gemm_group.h"
+// Work: 2mnk operations; the sums of B's columns are one pass over B. Few rows: gemm_few.h.
+#include "kernels/gemm_few.h"
 #include "ops/gemm.h"
 
 namespace mt::cpu::MT_ISA {
@@ -92,10 +92,23 @@ void gemm_int8(const GemmArgs& args) {
     one.a = static_cast<const int8_t*>(args.a) + i * args.a_batch;
     one.b = static_cast<const int8_t*>(args.b) + i * args.b_batch;
     one.c = static_cast<int32_t*>(args.c) + i * args.c_batch;
+#if defined(__SSE4_1__)
+    const bool few = is_few_rows(one);
+#endif
 #if defined(__AVX2__)
+    if (dots && few) {
+      few_rows<Int8Quads, 0x80>(one, serial);
+      continue;
+    }
     if (dots) {
       if (i == 0 || args.b_batch != 0) column_sums(one, less.data, serial);
       product<Int8Quads, 0x80808080u>(one, less.data, serial);
+      continue;
+    }
+#endif
+#if defined(__SSE4_1__)
+    if (few) {
+      few_rows<Int16Pairs, 0>(one, serial);
       continue;
     }
 #endif

@@ -1,5 +1,6 @@
 // Chooses the way of a matrix product by its size and strides, and cuts batches and long sums into
-// tasks. The choice never depends on the number of threads.
+// tasks. The choice never depends on the number of threads, on the size of caches only between ways
+// that sum in the same order.
 #pragma once
 #include "kernels/gemm_direct.h"
 #include "kernels/gemm_dot.h"
@@ -43,7 +44,13 @@ void gemm_whole(const GemmArgs& given, bool serial) {
     const bool spread = b.along * int64_t(sizeof(T)) % 1024 != 0;
     const bool few_rows = b.across == 1 && m <= (spread ? 8 : 3) * MR;
     if (m * n * k <= 64 * 64 * 64 || n <= 2 * NR || few_rows) {
-      return gemm_direct<T>(m, n, k, a, b, store, serial);
+      return gemm_direct<T>(m, n, k, a, b, store, false, serial);
+    }
+    // A's rows in place, where B (many rows) or A (many columns) stays in cache. As the packed
+    // product, this sums in blocks of at most KC.
+    const int64_t room = int64_t((m >= n ? l3_bytes() / 4 : l2_bytes() / 2) / sizeof(T));
+    if (a.along == 1 && (m >= n ? n * k : m * min64(k, Tile<T>::KC)) <= room) {
+      return gemm_direct<T>(m, n, k, a, b, store, true, serial);
     }
   }
 #if defined(__AVX512F__)
@@ -83,18 +90,21 @@ void gemm_slices(const GemmArgs& args, int64_t slices) {
       gemm_whole<T, Src, T>(part, true);
     }
   });
-  StoreMatrix<T, Src> store(args);
-  for (int64_t i = 0; i < args.m; i++) {
-    for (int64_t j = 0; j < args.n; j += NR) {
-      const int cols = int(min64(NR, args.n - j));
-      T row[NR] = {};
-      for (int64_t s = 0; s < slices; s++) {
-        const T* sum = sums.data + s * size + i * args.n + j;
-        for (int q = 0; q < cols; q++) row[q] += sum[q];
+  const StoreMatrix<T, Src> store(args);
+  const int64_t grain = max64(1, kGrain / (slices * args.n));
+  parallel_for(args.m, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      for (int64_t j = 0; j < args.n; j += NR) {
+        const int cols = int(min64(NR, args.n - j));
+        T row[NR] = {};
+        for (int64_t s = 0; s < slices; s++) {
+          const T* sum = sums.data + s * size + i * args.n + j;
+          for (int q = 0; q < cols; q++) row[q] += sum[q];
+        }
+        store.merge(i, j, 1, cols, row, true, true);
       }
-      store.merge(i, j, 1, cols, row, true, true);
     }
-  }
+  });
 }
 
 template <class T, class Src>
@@ -104,8 +114,9 @@ void gemm_batched(const GemmArgs& args) {
   const double flops = 2.0 * double(size) * double(max64(args.k, 1));
   // A matrix and a vector move more bytes than they compute.
   const bool light = flops * (min64(args.m, args.n) < 8 ? 8 : 1) < kThreadedFlops;
-  const int64_t depth = max64(4096, min64(65536, (int64_t(1) << 22) / size));
-  const int64_t slices = size > 128 * 128 ? 1 : min64(16, args.k / depth);
+  // A small C under a long sum: as many slices as keep threads evenly busy.
+  const int64_t depth = max64(1024, min64(16384, (int64_t(1) << 20) / size));
+  const int64_t slices = size > 128 * 128 || args.k < 8 * depth ? 1 : min64(16, args.k / depth);
   const bool across = args.batch > 1 && (light || args.batch >= 2 * num_threads());
   const int64_t grain = max64(1, int64_t(kThreadedFlops / 4 / flops));
   auto run = [&](int64_t begin, int64_t end) {

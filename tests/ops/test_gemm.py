@@ -129,6 +129,29 @@ def test_batches(batch, b_layout):
         check(m, n, k, mt.float32, "columns", b_layout, batch)
 
 
+@pytest.mark.parametrize("dtype", [mt.float32, mt.float64], ids=str)
+@pytest.mark.parametrize("b_layout", ["rows", "columns"])
+def test_rows_in_place(dtype, b_layout):
+    """Tall, square and wide products, whose A is read where it lies and whose B is packed."""
+    for m, n, k in [
+        *((1000, 64, 70), (401, 33, 800), (530, 113, 385), (150, 149, 129), (260, 240, 400)),
+        *((70, 131, 770), (130, 999, 40), (2, 200, 700)),
+    ]:
+        check(m, n, k, dtype, "padded", b_layout)
+        rng = np.random.default_rng(m)
+        (a, x), (b, y), (c, z) = (
+            matrix(rng, *shape, dtype, "rows") for shape in ((m, k), (k, n), (m, n))
+        )
+        assert np.array_equal(mt.addmm(z, x, y, beta=3, alpha=2).numpy(), 3 * c + 2 * (a @ b))
+        assert np.array_equal(mt.addmm(z[0], x, y).numpy(), c[0] + a @ b)
+
+
+@pytest.mark.parametrize("dtype", [mt.float32, mt.bfloat16], ids=str)
+def test_long_sums_are_cut(dtype):
+    for m, n, k in [(64, 70, 8200), (128, 128, 8192), (3, 5, 140000), (20, 33, 20000)]:
+        check(m, n, k, dtype, "columns", "rows")
+
+
 @pytest.mark.parametrize("dtype", [mt.uint8, mt.int8, mt.int16, mt.int32, mt.int64], ids=str)
 def test_integers_wrap(dtype):
     rng = np.random.default_rng(2)
@@ -155,7 +178,7 @@ def test_int_mm_is_exact(m):
     rng = np.random.default_rng(m)
     for n, k in [
         *((1, 1), (3, 2), (7, 5), (16, 3), (15, 4), (17, 9), (48, 31), (49, 32), (50, 33)),
-        *((97, 257), (130, 1023), (64, 1029), (9, 2050)),
+        *((97, 257), (130, 1023), (64, 1029), (9, 2050), (1100, 301)),
     ]:
         for a, x in int8_layouts(rng, m, k):
             for b, y in int8_layouts(rng, k, n):
