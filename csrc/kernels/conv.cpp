@@ -29,6 +29,7 @@ void backward_input(const ConvParams& params, const T* dy, const T* w, const T* 
     return conv_winograd_backward_input(p, dy, w, bias, dx);
   const bool product = one_tap(p) && (small_image(p) || unit_stride(p));
   if (few_residues(p) && !product) return conv_rows_backward_input(p, dy, w, bias, dx);
+  if (!few_residues(p) && tiled_patches(p) && !bias) return conv_tiled_backward_input(p, dy, w, dx);
   conv_gemm_backward_input(p, dy, w, bias, dx);
 }
 

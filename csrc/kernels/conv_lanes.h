@@ -142,8 +142,23 @@ void put_lanes(const T* tile, int vectors, int outputs, int channels, int64_t ch
 // One sum over shifted rows: output q of the grid goes to position q*step + first.
 struct RowPass {
   int64_t k;
-  const int64_t* offsets;
+  int64_t* offsets;
   int64_t grid[3], step[3], first[3];
+  // Taps of dim 1, where dim 0 has one: tap t reads row row_first + t*row_step for output row 0.
+  int64_t tap_rows = 1, row_taps = 1, row_first = 0, row_step = 0;
+
+  // Steps of k run over (channel, tap). For lanes they run over (row of taps, channel, tap of the
+  // row), so that rows of taps that fall into the padding can be left out: the place of step q.
+  int64_t place(int64_t q) const {
+    const int64_t taps = tap_rows * row_taps, c = q / taps, t = q % taps;
+    return (t / row_taps * (k / taps) + c) * row_taps + t % row_taps;
+  }
+  void reorder() const {
+    if (tap_rows == 1) return;
+    Workspace<int64_t> before(k);
+    for (int64_t q = 0; q < k; q++) before.data[q] = offsets[q];
+    for (int64_t q = 0; q < k; q++) offsets[place(q)] = before.data[q];
+  }
 };
 template <class T>
 struct RowTarget {
@@ -167,7 +182,8 @@ void lane_tiles(const RowSource& s, const RowPass& pass, const RowTarget<T>& tar
   T start[kLaneVectors * VL] = {};
   for (int i = 0; bias && i < channels; i++) start[i] = bias[i];
   // Rows without gaps follow each other.
-  const bool joined = s.halo(2) == 0 && s.move[1] == 1 && s.move[2] == 1 &&
+  const bool skips = pass.tap_rows > 1 && !s.in_place;
+  const bool joined = !skips && s.halo(2) == 0 && s.move[1] == 1 && s.move[2] == 1 &&
                       pass.grid[2] == s.ext[2] && pass.step[2] == 1 && pass.step[1] == 1 &&
                       target.size[2] == s.ext[2];
   const int64_t lines = joined ? 1 : grid[1], width = joined ? grid[1] * grid[2] : grid[2];
@@ -180,6 +196,18 @@ void lane_tiles(const RowSource& s, const RowPass& pass, const RowTarget<T>& tar
     for (int64_t q0 = 0; q0 < grid[0]; q0++)
       for (int64_t q1 = 0; q1 < lines; q1++) {
         const T* from = src + (q0 * s.move[0] * s.ext[1] + q1 * s.move[1]) * s.ext[2];
+        int64_t lo = k0, hi = k0 + kc;
+        if (skips) {
+          const int64_t source = (q1 + at[1]) * s.move[1] + pass.row_first;
+          const auto inside = [&](int64_t t) {
+            return uint64_t(source + t * pass.row_step) < uint64_t(s.in[1]);
+          };
+          int64_t t0 = 0, t1 = pass.tap_rows;
+          while (t0 < t1 && !inside(t0)) t0++;
+          while (t1 > t0 && !inside(t1 - 1)) t1--;
+          const int64_t per_row = pass.k / pass.tap_rows;
+          lo = max64(lo, t0 * per_row), hi = max64(lo, min64(hi, t1 * per_row));
+        }
         T* to = y +
                 (((q0 + at[0]) * pass.step[0] + pass.first[0]) * target.size[1] +
                  (q1 + at[1]) * pass.step[1] + pass.first[1]) *
@@ -188,8 +216,8 @@ void lane_tiles(const RowSource& s, const RowPass& pass, const RowTarget<T>& tar
         for (int64_t t = 0; t < tiles; t++) {
           const int64_t j = width * t / tiles;
           const int n = int(width * (t + 1) / tiles - j);
-          lane_kernel_for<T>(s.move[2], n, vectors)(kc, a + k0 * row, from + j * s.move[2],
-                                                    s.move[2], pass.offsets + k0, from_start, tile);
+          lane_kernel_for<T>(s.move[2], n, vectors)(hi - lo, a + lo * row, from + j * s.move[2],
+                                                    s.move[2], pass.offsets + lo, from_start, tile);
           if (k0 + kc >= pass.k)
             put_lanes(tile, vectors, n, channels, target.channel_stride, pass.step[2],
                       to + j * pass.step[2]);

@@ -146,7 +146,10 @@ void conv_rows(RowSource s, bool lanes, const RowPass* passes, int pass_count, i
   const int64_t panels = ceil_div(units, lanes ? kLaneVectors : Tile<T>::MR);
   auto row_of = [&](int64_t panel) { return units * panel / panels * unit; };
   int64_t depth = 0;
-  for (int i = 0; i < pass_count; i++) depth += passes[i].k;
+  for (int i = 0; i < pass_count; i++) {
+    depth += passes[i].k;
+    if (lanes) passes[i].reorder();
+  }
   Workspace<T> weights(groups * height * depth);
   auto weights_of = [&](int pass, int64_t g, int64_t row) {
     int64_t at = 0;
@@ -167,8 +170,16 @@ void conv_rows(RowSource s, bool lanes, const RowPass* passes, int pass_count, i
         left -= kc;
         for (int64_t p = 0; p < panels; p++) {
           const int64_t r0 = row_of(p), width = row_of(p + 1) - r0;
-          pack(pass, g, r0, int(min64(width, m - r0)), int(width), k0, kc,
-               weights_of(pass, g, r0) + k0 * width);
+          const int rows = int(min64(width, m - r0));
+          T* to = weights_of(pass, g, r0);
+          if (!lanes || passes[pass].tap_rows == 1) {
+            pack(pass, g, r0, rows, int(width), k0, kc, to + k0 * width);
+            continue;
+          }
+          T packed[kBlock * kLaneVectors * Tile<T>::VL];
+          pack(pass, g, r0, rows, int(width), k0, kc, packed);
+          for (int64_t q = 0; q < kc; q++)
+            copy_strided(packed + q * width, 1, width, to + passes[pass].place(k0 + q) * width);
         }
       }
     }
@@ -285,6 +296,10 @@ void conv_rows_forward(const ConvParams& p, const T* x, const T* w, const T* bia
   RowPass pass{k, offsets.data, {}, {1, 1, 1}, {0, 0, 0}};
   RowTarget<T> target{y, p.o * p.out_size(), p.out_size(), {}, p.o / p.groups, bias};
   for (int d = 0; d < 3; d++) pass.grid[d] = target.size[d] = p.out[d];
+  if (p.kernel[0] == 1) {
+    pass.tap_rows = p.kernel[1], pass.row_taps = p.kernel[2];
+    pass.row_first = -p.padding[1], pass.row_step = p.dilation[1];
+  }
   constexpr int MR = Tile<T>::MR, VL = Tile<T>::VL;
   conv_rows(s, lanes, &pass, 1, p.batch, p.groups, x, target, flops,
             [&](int, int64_t g, int64_t i0, int rows, int width, int64_t k0, int64_t kc, T* dst) {
@@ -353,6 +368,11 @@ void conv_rows_backward_input(const ConvParams& p, const T* dy, const T* w, cons
                 *next++ = s.offset(o, r, e);
               }
         pass.k = next - pass.offsets;
+        pass.tap_rows = pass.row_taps = 1;
+        if (f[0].taps == 1 && pass.k) {
+          pass.tap_rows = f[1].taps, pass.row_taps = f[2].taps;
+          pass.row_first = f[1].source, pass.row_step = f[1].source_step;
+        }
       }
   RowTarget<T> target{dx, p.c * p.in_size(), p.in_size(), {}, c, bias};
   for (int d = 0; d < 3; d++) target.size[d] = p.in[d];
