@@ -78,8 +78,17 @@ def test_every_kernel_file_has_its_contract():
         assert stems & contracts, f"{path.name} has no csrc/ops header of its stem"
 
 
-# Kernels that have no CUDA twin: the CPU's own ceilings, and a shuffle whose result is uploaded.
-CPU_ONLY = {"peak_fma", "peak_stream", "random_permutation"}
+# Kernels that have no CUDA twin: the CPU's own ceilings, a shuffle whose result is uploaded, and a
+# form of memory that other kernels take on a GPU.
+CPU_ONLY = {
+    "peak_fma",
+    "peak_stream",
+    "random_permutation",
+    "conv_last_forward",
+    "conv_last_backward_input",
+    "conv_last_backward_weight",
+    "conv_last_backward_bias",
+}
 
 
 def test_kernels_have_a_cuda_twin():

@@ -8,16 +8,6 @@
 
 namespace mt::cpu::MT_ISA {
 
-// Kernel size that has its own code, or 0.
-MT_INLINE int depthwise_size(const ConvParams& p) {
-  const int64_t k = p.kernel[1], s = p.stride[1];
-  if (p.c != p.groups || p.kernel[0] != 1 || p.in[0] != 1 || p.padding[0] != 0) return 0;
-  for (int d = 1; d < 3; d++)
-    if (p.stride[d] != s || p.dilation[d] != 1 || p.kernel[d] != k || p.padding[d] >= k) return 0;
-  if (p.out[1] < 2 || p.out[2] < 4) return 0;
-  return (s == 1 && (k == 3 || k == 5 || k == 7)) || (s == 2 && (k == 3 || k == 5)) ? int(k) : 0;
-}
-
 // Rows of a padded plane; for stride 2 the odd columns of a row lie `half` behind the even ones.
 template <class T, int S>
 struct PaddedPlane {

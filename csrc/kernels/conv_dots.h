@@ -131,7 +131,7 @@ struct DotPlan {
 template <class T>
 DotPlan dot_plan(const ConvParams& p) {
   DotPlan plan;
-  RowSource& s = plan.s = forward_source<T>(p);
+  RowSource& s = plan.s = forward_source<T>(p, true);
   const double flops = conv_flops(p);
   const int64_t o = p.o / p.groups, k = s.channels * p.taps();
   s.cut(0, 1);

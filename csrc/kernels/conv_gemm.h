@@ -3,6 +3,7 @@
 //   forward           y[o, (b, q)] = w[o, (c, t)] @ patches(x)[(c, t), (b, q)]
 //   gradient of x     one product per residue of the position modulo the stride: in each, the taps
 //                     that reach it are evenly spaced, and it is a forward product over dy
+//                     (one product for all of them where patches tile the image)
 //   gradient of w     dw[o, (c, t)] = dy[o, (b, q)] @ patches(x)^T, long sums in slices
 #pragma once
 #include "kernels/conv_patch.h"
@@ -128,6 +129,67 @@ void conv_gemm_backward_input(const ConvParams& p, const T* dy, const T* w, cons
           const int64_t n = p.batch * store.grid_size();
           gemm_blocked<T>(c, n, o * b.m.tap_count(), a, b, store, serial);
         }
+  });
+}
+
+// Patches that tile the image (stride == kernel, no padding): the gradient of x is one product
+//   dx[(b, q), (c, t)] = dy[(b, q), o] @ w[o, (c, t)]
+// whose rows go to the image in runs of a row of taps.
+MT_INLINE bool tiled_patches(const ConvParams& p) {
+  for (int d = 0; d < 3; d++)
+    if (p.stride[d] != p.kernel[d] || p.padding[d] || (p.kernel[d] > 1 && p.dilation[d] != 1) ||
+        p.in[d] != p.out[d] * p.stride[d])
+      return false;
+  return true;
+}
+
+template <class T>
+struct StorePatches {
+  const ConvParams& p;
+  T* dx;  // of a group
+
+  MT_INLINE bool direct(int64_t, int64_t, int, int, bool, bool, T**, int64_t*, bool*) const {
+    return false;
+  }
+  MT_INLINE void finish(int64_t, int64_t, int, int) const {}
+  void merge(int64_t i0, int64_t j0, int rows, int cols, const T* tile, bool first, bool) const {
+    const int64_t size = p.out_size(), taps = p.taps();
+    for (int r = 0; r < rows; r++) {
+      const int64_t image = (i0 + r) / size, q = (i0 + r) % size, q2 = q % p.out[2];
+      const int64_t q1 = q / p.out[2] % p.out[1], q0 = q / (p.out[2] * p.out[1]);
+      for (int j = 0; j < cols;) {
+        const int64_t c = (j0 + j) / taps, t = (j0 + j) % taps, t2 = t % p.kernel[2];
+        const int64_t t1 = t / p.kernel[2] % p.kernel[1], t0 = t / (p.kernel[2] * p.kernel[1]);
+        const int64_t run = min64(cols - j, p.kernel[2] - t2);
+        T* to = dx + (image * p.c + c) * p.in_size() +
+                ((q0 * p.stride[0] + t0) * p.in[1] + q1 * p.stride[1] + t1) * p.in[2] +
+                q2 * p.stride[2] + t2;
+        StoreImages<T>::put_run(tile + r * Tile<T>::NR + j, T(0), run, !first, to);
+        j += int(run);
+      }
+    }
+  }
+};
+
+template <class T>
+void conv_tiled_backward_input(const ConvParams& p, const T* dy, const T* w, T* dx) {
+  constexpr int MR = Tile<T>::MR;
+  const int64_t o = p.o / p.groups, k = p.c / p.groups * p.taps(), size = p.out_size();
+  for_groups(p, [&](int64_t g, bool serial) {
+    const auto a = [&](int64_t k0, int64_t kc, int64_t i0, int rows, T* dst) {
+      const T* from = dy + (g * o + k0) * size;
+      if (i0 / size == (i0 + rows - 1) / size)
+        return pack_contiguous<T, MR>(from + i0 / size * p.o * size + i0 % size, size, rows, kc,
+                                      dst);
+      for (int r = 0; r < MR; r++) {
+        const int64_t i = min64(i0 + r, i0 + rows - 1);
+        for (int64_t q = 0; q < kc; q++)
+          dst[q * MR + r] = from[i / size * p.o * size + q * size + i % size];
+      }
+    };
+    const PackStrided<T, Tile<T>::NR, T> b{w + g * o * k, 1, k};
+    const StorePatches<T> store{p, dx + g * (p.c / p.groups) * p.in_size()};
+    gemm_blocked<T>(p.batch * size, k, o, a, b, store, serial);
   });
 }
 

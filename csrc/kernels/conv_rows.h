@@ -6,7 +6,7 @@
 // dropped. Images that need no padding and no stride are read in place.
 // The gradient of the input is the same sum over dy, once per residue modulo the stride.
 #pragma once
-#include "kernels/conv_source.h"
+#include "kernels/conv_lanes.h"
 
 namespace mt::cpu::MT_ISA {
 
@@ -69,20 +69,6 @@ template <class T>
 RowKernel<T>* row_kernel_for(int rows, int vectors) {
   return pick_row_kernel<T, Tile<T>::MR, wide_vectors<T>(Tile<T>::MR)>(rows, vectors);
 }
-
-// One sum over shifted rows: output q of the grid goes to position q*step + first.
-struct RowPass {
-  int64_t k;
-  const int64_t* offsets;
-  int64_t grid[3], step[3], first[3];
-};
-template <class T>
-struct RowTarget {
-  T* y;
-  int64_t image_stride, channel_stride, size[3];
-  int64_t channels;  // of a group
-  const T* bias;
-};
 
 // `rows` channels of a tile to their places, for the columns [j, j + cols) of the band at b0.
 template <class T>
@@ -148,21 +134,27 @@ void row_tiles(const RowSource& s, const RowPass& pass, const RowTarget<T>& targ
   }
 }
 
-// pack(pass, group, i0, rows, k0, kc, dst): dst[p*rows + r] = weight of row i0 + r for offset k0 +
-// p.
+// lanes: tiles of conv_lanes.h. pack(pass, group, i0, rows, width, k0, kc, dst): dst[p*width + r] =
+// weight of row i0 + r for offset k0 + p, r < rows <= width.
 template <class T, class Pack>
-void conv_rows(RowSource s, const RowPass* passes, int pass_count, int64_t batch, int64_t groups,
-               const T* x, const RowTarget<T>& target, double flops, const Pack& pack) {
-  constexpr int MR = Tile<T>::MR;
-  const int64_t m = target.channels, panels = ceil_div(m, MR);
-  auto row_of = [&](int64_t panel) { return m * panel / panels; };
+void conv_rows(RowSource s, bool lanes, const RowPass* passes, int pass_count, int64_t batch,
+               int64_t groups, const T* x, const RowTarget<T>& target, double flops,
+               const Pack& pack) {
+  // Panels are cut between units of channels.
+  const int64_t unit = lanes ? Tile<T>::VL : 1;
+  const int64_t m = target.channels, units = ceil_div(m, unit), height = units * unit;
+  const int64_t panels = ceil_div(units, lanes ? kLaneVectors : Tile<T>::MR);
+  auto row_of = [&](int64_t panel) { return units * panel / panels * unit; };
   int64_t depth = 0;
-  for (int i = 0; i < pass_count; i++) depth += passes[i].k;
-  Workspace<T> weights(groups * m * depth);
+  for (int i = 0; i < pass_count; i++) {
+    depth += passes[i].k;
+    if (lanes) passes[i].reorder();
+  }
+  Workspace<T> weights(groups * height * depth);
   auto weights_of = [&](int pass, int64_t g, int64_t row) {
     int64_t at = 0;
-    for (int i = 0; i < pass; i++) at += passes[i].k * m * groups;
-    return weights.data + at + (g * m + row) * passes[pass].k;
+    for (int i = 0; i < pass; i++) at += passes[i].k * height * groups;
+    return weights.data + at + (g * height + row) * passes[pass].k;
   };
   // Blocks of k by all rows: both sides are then read and written in long runs.
   constexpr int64_t kBlock = 144;
@@ -177,9 +169,17 @@ void conv_rows(RowSource s, const RowPass* passes, int pass_count, int64_t batch
         if (kc <= 0) continue;
         left -= kc;
         for (int64_t p = 0; p < panels; p++) {
-          const int64_t r0 = row_of(p);
-          const int rows = int(row_of(p + 1) - r0);
-          pack(pass, g, r0, rows, k0, kc, weights_of(pass, g, r0) + k0 * rows);
+          const int64_t r0 = row_of(p), width = row_of(p + 1) - r0;
+          const int rows = int(min64(width, m - r0));
+          T* to = weights_of(pass, g, r0);
+          if (!lanes || passes[pass].tap_rows == 1) {
+            pack(pass, g, r0, rows, int(width), k0, kc, to + k0 * width);
+            continue;
+          }
+          T packed[kBlock * kLaneVectors * Tile<T>::VL];
+          pack(pass, g, r0, rows, int(width), k0, kc, packed);
+          for (int64_t q = 0; q < kc; q++)
+            copy_strided(packed + q * width, 1, width, to + passes[pass].place(k0 + q) * width);
         }
       }
     }
@@ -212,6 +212,9 @@ void conv_rows(RowSource s, const RowPass* passes, int pass_count, int64_t batch
   parallel_for(tasks, grain, [&](int64_t begin, int64_t end) {
     Workspace<T> own(parts > 1 ? 0 : chunk * copy_size);
     RowTile<T> tile;
+    // Of a band of outputs, and what a tile is read beyond its end.
+    const int64_t outputs = s.band * (s.band_dim == 0 ? s.grid[1] : 1) * s.grid[2];
+    Workspace<T> sums(lanes ? (outputs + unit) * kLaneVectors * unit : 0);
     for (int64_t task = begin; task < end; task++) {
       const int64_t part = task % parts, g = task / parts / ceil_div(items, chunk);
       const int64_t i0 = task / parts % ceil_div(items, chunk) * chunk,
@@ -222,36 +225,46 @@ void conv_rows(RowSource s, const RowPass* passes, int pass_count, int64_t batch
       for (int pass = 0; pass < pass_count; pass++)
         for (int64_t p = panels * part / parts; p < panels * (part + 1) / parts; p++) {
           const int64_t r0 = row_of(p);
-          const int rows = int(row_of(p + 1) - r0);
+          const int rows = int(min64(row_of(p + 1), m) - r0);
           const T* a = weights_of(pass, g, r0);
           for (int64_t i = i0; i < i1; i++) {
             const int64_t image = i / bands, b0 = i % bands * s.band;
             const T* src = copies + (i - i0) * copy_size;
             if (s.in_place)
-              src = x + image * s.image_stride + g * s.channels * s.plane + b0 * s.band_stride();
-            row_tiles(s, passes[pass], target, b0, rows, a, src,
-                      target.y + image * target.image_stride + (g * m + r0) * target.channel_stride,
-                      target.bias ? target.bias + g * m + r0 : nullptr, tile.x);
+              src = x + image * s.image_stride + g * s.channels * s.plane +
+                    b0 * s.move[s.band_dim] * s.band_stride();
+            T* y = target.y + image * target.image_stride + (g * m + r0) * target.channel_stride;
+            const T* bias = target.bias ? target.bias + g * m + r0 : nullptr;
+            if (sizeof(T) == sizeof(float) && lanes) {
+              if constexpr (sizeof(T) == sizeof(float))
+                lane_tiles(s, passes[pass], target, b0, rows, a, src, y, bias, sums.data);
+            } else {
+              row_tiles(s, passes[pass], target, b0, rows, a, src, y, bias, tile.x);
+            }
           }
         }
     }
   });
 }
 
+// split: the positions of each residue modulo the stride in planes of their own.
 template <class T>
-RowSource forward_source(const ConvParams& p) {
+RowSource forward_source(const ConvParams& p, bool split) {
   RowSource s;
   s.channels = p.c / p.groups;
   s.image_stride = p.c * p.in_size();
-  s.in_place = kMaskedLoads;
+  s.in_place = kMaskedLoads || !split;
   for (int d = 0; d < 3; d++) {
-    s.in[d] = p.in[d], s.step[d] = p.stride[d], s.first[d] = -p.padding[d], s.grid[d] = p.out[d];
-    s.phases[d] = 1;
+    s.in[d] = p.in[d], s.first[d] = -p.padding[d], s.grid[d] = p.out[d];
+    s.step[d] = split ? p.stride[d] : 1, s.move[d] = split ? 1 : p.stride[d], s.phases[d] = 1;
     for (int64_t t = 0; t < p.kernel[d]; t++)
-      s.phases[d] = max64(s.phases[d], t * p.dilation[d] % p.stride[d] + 1);
-    s.ext[d] = p.out[d] + (p.kernel[d] - 1) * p.dilation[d] / p.stride[d];
-    s.in_place = s.in_place && p.stride[d] == 1 && p.padding[d] == 0 && s.ext[d] == p.in[d];
+      s.phases[d] = max64(s.phases[d], t * p.dilation[d] % s.step[d] + 1);
+    s.ext[d] = (p.out[d] - 1) * s.move[d] + 1 + (p.kernel[d] - 1) * p.dilation[d] / s.step[d];
+    s.in_place = s.in_place && s.step[d] == 1 && p.padding[d] == 0 &&
+                 (!split || s.ext[d] == p.in[d]) && s.ext[d] <= p.in[d];
   }
+  if (!split && s.in_place)
+    for (int d = 0; d < 3; d++) s.ext[d] = p.in[d];
   return s;
 }
 
@@ -263,8 +276,8 @@ MT_INLINE void forward_offsets(const ConvParams& p, const RowSource& s, int64_t*
           const int64_t t[3] = {t0, t1, t2};
           int64_t r[3], e[3];
           for (int d = 0; d < 3; d++) {
-            r[d] = t[d] * p.dilation[d] % p.stride[d];
-            e[d] = t[d] * p.dilation[d] / p.stride[d];
+            r[d] = t[d] * p.dilation[d] % s.step[d];
+            e[d] = t[d] * p.dilation[d] / s.step[d];
           }
           *offsets++ = s.offset(c, r, e);
         }
@@ -272,7 +285,9 @@ MT_INLINE void forward_offsets(const ConvParams& p, const RowSource& s, int64_t*
 
 template <class T>
 void conv_rows_forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
-  RowSource s = forward_source<T>(p);
+  RowSource s = forward_source<T>(p, true);
+  const bool lanes = lanes_pay<T>(s, p.o / p.groups, s.channels * p.taps(), 1, p.out_size());
+  if (lanes) s = forward_source<T>(p, false);
   const double flops = conv_flops(p);
   s.cut(flops, p.batch * p.groups);
   const int64_t k = s.channels * p.taps();
@@ -281,11 +296,17 @@ void conv_rows_forward(const ConvParams& p, const T* x, const T* w, const T* bia
   RowPass pass{k, offsets.data, {}, {1, 1, 1}, {0, 0, 0}};
   RowTarget<T> target{y, p.o * p.out_size(), p.out_size(), {}, p.o / p.groups, bias};
   for (int d = 0; d < 3; d++) pass.grid[d] = target.size[d] = p.out[d];
-  conv_rows(s, &pass, 1, p.batch, p.groups, x, target, flops,
-            [&](int, int64_t g, int64_t i0, int rows, int64_t k0, int64_t kc, T* dst) {
+  if (p.kernel[0] == 1) {
+    pass.tap_rows = p.kernel[1], pass.row_taps = p.kernel[2];
+    pass.row_first = -p.padding[1], pass.row_step = p.dilation[1];
+  }
+  constexpr int MR = Tile<T>::MR, VL = Tile<T>::VL;
+  conv_rows(s, lanes, &pass, 1, p.batch, p.groups, x, target, flops,
+            [&](int, int64_t g, int64_t i0, int rows, int width, int64_t k0, int64_t kc, T* dst) {
               const T* from = w + (g * target.channels + i0) * k + k0;
-              if (rows == Tile<T>::MR)
-                return pack_transposed<T, Tile<T>::MR>(from, k, rows, kc, dst);
+              if (width == 2 * VL) return pack_transposed<T, 2 * VL>(from, k, rows, kc, dst);
+              if (width == VL) return pack_transposed<T, VL>(from, k, rows, kc, dst);
+              if (width == MR) return pack_transposed<T, MR>(from, k, rows, kc, dst);
               for (int r = 0; r < rows; r++)
                 for (int64_t q = 0; q < kc; q++) dst[q * rows + r] = from[r * k + q];
             });
@@ -310,7 +331,7 @@ void conv_rows_backward_input(const ConvParams& p, const T* dy, const T* w, cons
       lo = min64(lo, min64(a, b)), hi = max64(hi, max64(a, b));
     }
     if (lo > hi) lo = hi = 0;  // no tap reaches any position
-    s.in[d] = p.out[d], s.step[d] = 1, s.first[d] = lo, s.phases[d] = 1;
+    s.in[d] = p.out[d], s.step[d] = s.move[d] = 1, s.first[d] = lo, s.phases[d] = 1;
     s.grid[d] = grid, s.ext[d] = grid + hi - lo;
   }
   const double flops = conv_flops(p);
@@ -347,15 +368,22 @@ void conv_rows_backward_input(const ConvParams& p, const T* dy, const T* w, cons
                 *next++ = s.offset(o, r, e);
               }
         pass.k = next - pass.offsets;
+        pass.tap_rows = pass.row_taps = 1;
+        if (f[0].taps == 1 && pass.k) {
+          pass.tap_rows = f[1].taps, pass.row_taps = f[2].taps;
+          pass.row_first = f[1].source, pass.row_step = f[1].source_step;
+        }
       }
   RowTarget<T> target{dx, p.c * p.in_size(), p.in_size(), {}, c, bias};
   for (int d = 0; d < 3; d++) target.size[d] = p.in[d];
-  conv_rows(s, passes, count, p.batch, p.groups, dy, target, flops,
-            [&](int pass, int64_t g, int64_t i0, int rows, int64_t k0, int64_t kc, T* dst) {
-              PackFlipped<T> a = packs[pass];
-              a.w += g * s.channels * c * taps;
-              a.pack(k0, kc, i0, rows, rows, dst);
-            });
+  const bool lanes = lanes_pay<T>(s, c, offset_count / max64(1, count), p.stride[2], p.in_size());
+  conv_rows(
+      s, lanes, passes, count, p.batch, p.groups, dy, target, flops,
+      [&](int pass, int64_t g, int64_t i0, int rows, int width, int64_t k0, int64_t kc, T* dst) {
+        PackFlipped<T> a = packs[pass];
+        a.w += g * s.channels * c * taps;
+        a.pack(k0, kc, i0, rows, width, dst);
+      });
 }
 
 }  // namespace mt::cpu::MT_ISA

@@ -13,23 +13,24 @@ MT_INLINE int64_t odd_lines(int64_t n) {
   return (ceil_div(n, line) | 1) * line;
 }
 
-// What is copied: element e of residue r of a dim is position (band + e)*step + r + first.
+// What is copied: element e of residue r of a dim is position (band*move + e)*step + r + first.
 struct RowSource {
   int64_t channels, in[3], step[3], first[3], phases[3];
-  int64_t grid[3], ext[3];  // outputs, and elements of a plane; ext - grid is the reach of the taps
+  int64_t grid[3], ext[3];  // outputs, and elements of a plane
+  int64_t move[3];          // elements from an output to the next
   int64_t image_stride;
   int band_dim;         // the dim that is cut into bands
   int64_t band, plane;  // outputs of a band; distance of planes
   bool in_place;
 
   int64_t planes() const { return channels * phases[0] * phases[1] * phases[2]; }
-  int64_t halo(int d) const { return ext[d] - grid[d]; }
+  // Elements that the taps reach beyond the last output.
+  int64_t halo(int d) const { return ext[d] - (grid[d] - 1) * move[d] - 1; }
+  // Elements of the band dim that n outputs read.
+  int64_t reach(int64_t n) const { return (n - 1) * move[band_dim] + 1 + halo(band_dim); }
   int64_t bands() const { return ceil_div(grid[band_dim], band); }
   // Elements of a plane that a band of n outputs reads.
-  int64_t span(int64_t n) const {
-    const int64_t rows = n + halo(band_dim);
-    return (band_dim == 0 ? rows * ext[1] : rows) * ext[2];
-  }
+  int64_t span(int64_t n) const { return reach(n) * band_stride(); }
   int64_t band_stride() const { return band_dim == 0 ? ext[1] * ext[2] : ext[2]; }
   int64_t offset(int64_t c, const int64_t* r, const int64_t* e) const {
     const int64_t p = ((c * phases[0] + r[0]) * phases[1] + r[1]) * phases[2] + r[2];
@@ -41,7 +42,9 @@ struct RowSource {
     band_dim = ext[0] > 1 ? 0 : 1;
     const int64_t rows = grid[band_dim], room = int64_t(l2_bytes() / 2 / sizeof(float));
     const int64_t row = band_stride() * planes();
-    const int64_t most = max64(4, room / max64(1, row) - halo(band_dim));
+    // Where channels are many, larger bands than that: their rows would mostly be shared ones.
+    const int64_t fit = (room / max64(1, row) - halo(band_dim)) / move[band_dim];
+    const int64_t most = max64(max64(4, 2 * halo(band_dim) / move[band_dim]), fit);
     int64_t count = in_place ? 1 : ceil_div(rows, most);
     const int64_t wanted = int64_t(flops / 4e6 < 16 ? flops / 4e6 : 16);
     if (images * count < wanted)
@@ -64,8 +67,9 @@ template <class T>
 void copy_source(const RowSource& s, const T* image, int64_t b0, int64_t n, T* dst) {
   const int64_t in2 = s.in[2];
   int64_t ext[3] = {s.ext[0], s.ext[1], s.ext[2]};
-  ext[s.band_dim] = n + s.halo(s.band_dim);
-  const int64_t base0 = s.band_dim == 0 ? b0 : 0, base1 = s.band_dim == 1 ? b0 : 0;
+  ext[s.band_dim] = s.reach(n);
+  const int64_t base0 = s.band_dim == 0 ? b0 * s.move[0] : 0;
+  const int64_t base1 = s.band_dim == 1 ? b0 * s.move[1] : 0;
   for (int64_t c = 0; c < s.channels; c++)
     for (int64_t r0 = 0; r0 < s.phases[0]; r0++)
       for (int64_t r1 = 0; r1 < s.phases[1]; r1++)

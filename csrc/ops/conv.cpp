@@ -144,6 +144,74 @@ Tensor run_backward_weight(const ConvParams& p, const Dims& sizes, const Tensor&
   return to_dtype(dw, x.dtype());
 }
 
+// --- depthwise convolutions of channels_last batches, whose results are channels_last as well
+
+// Channels innermost in memory, and not merely one of them.
+bool channels_last(const Tensor& x) {
+  if (x.dim() != 4 || x.is_contiguous() || x.size(1) < 2 || !is_floating(x.dtype())) return false;
+  int64_t stride = 1;
+  for (int d : {1, 3, 2, 0}) {
+    if (x.size(d) > 1 && x.stride(d) != stride) return false;
+    stride *= x.size(d);
+  }
+  return true;
+}
+bool last_form(const ConvParams& p, const Tensor& x) {
+  return x.device().is_cpu() && p.o == p.c && channels_last(x) && depthwise_size(p);
+}
+// [b, h, w, c] of a [b, c, h, w], and back.
+Tensor moved_last(const Tensor& x, DType compute) {
+  const Tensor view = as_strided(x, {x.size(0), x.size(2), x.size(3), x.size(1)},
+                                 {x.stride(0), x.stride(2), x.stride(3), x.stride(1)}, x->offset);
+  return contiguous(to_dtype(view, compute));
+}
+Tensor moved_back(const Tensor& y, DType result) {
+  const Tensor t = to_dtype(y, result);
+  return as_strided(t, {t.size(0), t.size(3), t.size(1), t.size(2)},
+                    {t.stride(0), t.stride(3), t.stride(1), t.stride(2)}, t->offset);
+}
+
+Tensor run_last_forward(const ConvParams& p, const Tensor& x, const Tensor& w,
+                        const std::optional<Tensor>& bias) {
+  const DType t = compute_type(x.dtype());
+  const Tensor xc = moved_last(x, t), wc = operand(w, t), bc = bias ? operand(*bias, t) : Tensor();
+  Tensor y = empty({p.batch, p.out[1], p.out[2], p.o}, t, x.device());
+  if (y.numel())
+    MT_DISPATCH_CPU(x.device(), work_of(p), conv_last_forward, t, p, xc.data(), wc.data(),
+                    bias ? bc.data() : nullptr, y.data());
+  return moved_back(y, x.dtype());
+}
+
+using Gradients = std::tuple<Tensor, Tensor, Tensor>;
+
+Gradients run_last_backward(const ConvParams& p, const Tensor& dy, const Tensor& x, const Tensor& w,
+                            bool need_x, bool need_w, bool need_bias) {
+  const DType t = compute_type(x.dtype());
+  const Tensor g = moved_last(dy, t);
+  Tensor dx, dw, db;
+  if (need_x) {
+    const Tensor wc = operand(w, t);
+    dx = empty({p.batch, p.in[1], p.in[2], p.c}, t, x.device());
+    MT_DISPATCH_CPU(x.device(), work_of(p), conv_last_backward_input, t, p, g.data(), wc.data(),
+                    dx.data());
+    dx = moved_back(dx, x.dtype());
+  }
+  if (need_w) {
+    const Tensor xc = moved_last(x, t);
+    dw = empty(w.sizes(), t, x.device());
+    MT_DISPATCH_CPU(x.device(), work_of(p), conv_last_backward_weight, t, p, g.data(), xc.data(),
+                    dw.data());
+    dw = to_dtype(dw, w.dtype());
+  }
+  if (need_bias) {
+    db = empty({p.c}, t, x.device());
+    MT_DISPATCH_CPU(x.device(), g.numel(), conv_last_backward_bias, t, g.data(), g.numel() / p.c,
+                    p.c, db.data());
+    db = to_dtype(db, w.dtype());
+  }
+  return {dx, dw, db};
+}
+
 Tensor run_backward_bias(const Tensor& dy, int nd, DType result) {
   const DType t = compute_type(result);
   const Tensor gc = operand(dy, t);
@@ -178,6 +246,7 @@ Tensor conv(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias,
     }
     p.out[d] = (padded - reach) / p.stride[d] + 1;
   }
+  if (last_form(p, x)) return run_last_forward(p, x, w, bias);
   return run_forward(p, result_sizes(x.sizes(), p.o, p.out, nd), x, w, bias);
 }
 
@@ -215,12 +284,11 @@ Tensor conv_sized(const Tensor& x, const Tensor& w, const Dims& y_sizes, py::han
   return run_forward(p, y_sizes, x, w, std::nullopt);
 }
 
-using Gradients = std::tuple<Tensor, Tensor, Tensor>;
-
 Gradients conv_backward(const Tensor& dy, const Tensor& x, const Tensor& w, bool need_x,
                         bool need_w, bool need_bias, py::handle stride, py::handle padding,
                         py::handle dilation, int64_t groups, int nd) {
   const ConvParams p = between(x.sizes(), dy.sizes(), w, stride, padding, dilation, groups, nd);
+  if (last_form(p, x)) return run_last_backward(p, dy, x, w, need_x, need_w, need_bias);
   Tensor dx, dw, db;
   const Tensor g = contiguous(dy);
   if (need_x) dx = run_backward_input(p, x.sizes(), g, w, std::nullopt);

@@ -17,6 +17,16 @@ struct ConvParams {
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
 };
 
+// The size of the square kernel of a depthwise convolution that has its own code, or 0.
+inline int depthwise_size(const ConvParams& p) {
+  const int64_t k = p.kernel[1], s = p.stride[1];
+  if (p.c != p.groups || p.kernel[0] != 1 || p.in[0] != 1 || p.padding[0] != 0) return 0;
+  for (int d = 1; d < 3; d++)
+    if (p.stride[d] != s || p.dilation[d] != 1 || p.kernel[d] != k || p.padding[d] >= k) return 0;
+  if (p.out[1] < 2 || p.out[2] < 4) return 0;
+  return (s == 1 && (k == 3 || k == 5 || k == 7)) || (s == 2 && (k == 3 || k == 5)) ? int(k) : 0;
+}
+
 }  // namespace mt
 
 // float32 and float64. bias may be null.
@@ -30,3 +40,15 @@ MT_KERNEL(conv_backward_weight,
 // db[c] = sum of dy[b, c, 0..n)
 MT_KERNEL(conv_backward_bias,
           void(DType dtype, const void* dy, int64_t batch, int64_t c, int64_t n, void* db))
+
+// Depthwise convolutions (depthwise_size, o == c) of channels_last batches x[b, h, w, c]; on a GPU
+// conv_forward and its gradients take them, too.
+MT_KERNEL_CPU_ONLY(conv_last_forward, void(DType dtype, const ConvParams& params, const void* x,
+                                           const void* w, const void* bias, void* y))
+MT_KERNEL_CPU_ONLY(conv_last_backward_input, void(DType dtype, const ConvParams& params,
+                                                  const void* dy, const void* w, void* dx))
+MT_KERNEL_CPU_ONLY(conv_last_backward_weight, void(DType dtype, const ConvParams& params,
+                                                   const void* dy, const void* x, void* dw))
+// db[c] = sum of dy[i, c] over n positions
+MT_KERNEL_CPU_ONLY(conv_last_backward_bias,
+                   void(DType dtype, const void* dy, int64_t n, int64_t c, void* db))

@@ -152,6 +152,57 @@ def test_winograd_error_stays_near_that_of_the_direct_sum(n, c, h, width, o, k, 
         assert error < 6e-6 * np.sqrt(length)
 
 
+# Short rows beside the reach of the taps, many channels: vectors over channels.
+SHORT_ROWS = [
+    # nd, input, weight, options
+    (2, (3, 16, 14, 14), (32, 16, 5, 5), {"padding": 2}),
+    (2, (2, 6, 14, 14), (16, 6, 5, 5), {}),
+    (2, (2, 40, 17, 17), (48, 40, 1, 7), {"padding": (0, 3)}),
+    (2, (2, 40, 17, 17), (47, 40, 7, 1), {"padding": (3, 0)}),
+    (2, (2, 96, 12, 13), (31, 96, 3, 3), {"padding": 3, "dilation": 3}),
+    (2, (2, 64, 27, 27), (96, 32, 5, 5), {"padding": 2, "groups": 2}),
+    (2, (2, 48, 28, 28), (64, 48, 2, 2), {"stride": 2}),
+    (2, (2, 3, 33, 30), (48, 3, 4, 4), {"stride": 4}),
+    (2, (3, 2, 27, 36), (40, 2, 9, 12), {"stride": (9, 12)}),
+    (2, (2, 6, 48, 32), (18, 2, 16, 16), {"stride": 16, "groups": 3}),
+    (2, (1, 32, 31, 20), (80, 32, 5, 5), {"stride": 2, "padding": (1, 2)}),
+    (2, (1, 17, 15, 40), (64, 17, 5, 3), {"stride": (1, 3), "padding": (2, 0)}),
+    (2, (4, 1, 28, 28), (32, 1, 5, 5), {"padding": 2}),
+    (3, (2, 16, 6, 9, 8), (32, 16, 3, 3, 3), {"stride": 2, "padding": 1}),
+    (3, (1, 16, 5, 8, 8), (48, 16, 3, 3, 3), {"padding": 1}),
+    (1, (2, 16, 21), (64, 16, 9), {"padding": 4}),
+]
+
+
+@pytest.mark.parametrize(("nd", "x", "w", "options"), SHORT_ROWS)
+def test_short_rows_under_many_channels(nd, x, w, options):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s).astype(np.float32) for s in (x, w, w[:1])]
+    exact = [torch.tensor(a).double().requires_grad_() for a in arrays]
+    y = getattr(torch.nn.functional, f"conv{nd}d")(*exact, **options)
+    dy = rng.standard_normal(tuple(y.shape)).astype(np.float32)
+    y.backward(torch.tensor(dy).double())
+    places = dy.size / w[0]
+    sums = np.prod(w[1:]), np.prod(w[2:]) * w[0], places, places
+    before = minitorch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 3):
+            minitorch.set_num_threads(threads)
+            leaves = [minitorch.tensor(a).requires_grad_() for a in arrays]
+            got = getattr(minitorch.nn.functional, f"conv{nd}d")(*leaves, **options)
+            got.backward(minitorch.tensor(dy))
+            results.append([got.detach().numpy(), *(t.grad.numpy() for t in leaves)])
+    finally:
+        minitorch.set_num_threads(before)
+    for mine, want, length in zip(results[0], (y, *(t.grad for t in exact)), sums):
+        assert np.abs(mine - want.detach().numpy()).max() < 6e-6 * np.sqrt(length)
+    for other in results[1:]:
+        for a, b in zip(results[0], other):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_integers_are_exact():
     x = minitorch.arange(2 * 3 * 5 * 5).reshape(2, 3, 5, 5)
     w = minitorch.arange(4 * 3 * 2 * 2).reshape(4, 3, 2, 2)
