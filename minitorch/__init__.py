@@ -87,11 +87,6 @@ def compile(model=None, **options):
     return model if model is not None else lambda m: m
 
 
-def is_autocast_enabled(device_type=None):
-    """False: ops run in the dtype of their inputs."""
-    return False
-
-
 def _assert(condition, message):
     """Raises AssertionError with the message where the condition is false."""
     assert condition, message
@@ -151,6 +146,7 @@ def show_config():
 # Sub-packages load when they are first used, so that `import minitorch` stays fast.
 _LAZY = (
     "accelerator",
+    "amp",
     "backends",
     "compiler",
     "cpu",
@@ -171,7 +167,23 @@ _LAZY = (
     "version",
     "vision",
 )
-_LAZY_NAMES = {"save": "serialization", "load": "serialization"}
+_LAZY_NAMES = {
+    "save": "serialization",
+    "load": "serialization",
+    **dict.fromkeys(
+        (
+            "autocast",
+            "clear_autocast_cache",
+            "get_autocast_dtype",
+            "is_autocast_cache_enabled",
+            "is_autocast_enabled",
+            "set_autocast_cache_enabled",
+            "set_autocast_dtype",
+            "set_autocast_enabled",
+        ),
+        "amp",
+    ),
+}
 
 
 def __getattr__(name):

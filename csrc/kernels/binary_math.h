@@ -9,16 +9,31 @@ constexpr bool is_float = __is_same(T, float) || __is_same(T, double);
 template <class T>
 constexpr bool is_unsigned = T(-1) > T(0);
 
-// Python's division: rounded towards minus infinity; the remainder has the divisor's sign. Integer
-// division by zero is refused before the kernel runs.
+// x / y and x % y of integers. On the CPU, division by zero is refused before the kernel runs; on a
+// GPU it gives 0, and the remainder x.
+template <class T>
+MT_INLINE T quotient(T x, T y) {
+#if defined(MT_CUDA_KERNELS)
+  if (y == T(0)) return T(0);
+#endif
+  return !is_unsigned<T> && y == T(-1) ? T(T(0) - x) : T(x / y);
+}
+template <class T>
+MT_INLINE T rest(T x, T y) {
+#if defined(MT_CUDA_KERNELS)
+  if (y == T(0)) return x;
+#endif
+  return !is_unsigned<T> && y == T(-1) ? T(0) : T(x % y);
+}
+
+// Python's division: rounded towards minus infinity; the remainder has the divisor's sign.
 template <class T>
 MT_INLINE T remainder(T x, T y) {
   if constexpr (is_float<T>) {
     T r = fmod(x, y);
     return r != T(0) && (r < T(0)) != (y < T(0)) ? r + y : r;
   } else {
-    if (!is_unsigned<T> && y == T(-1)) return T(0);
-    T r = T(x % y);
+    T r = rest(x, y);
     return r != T(0) && ((r < T(0)) != (y < T(0))) ? T(r + y) : r;
   }
 }
@@ -34,9 +49,8 @@ MT_INLINE T floor_divide(T x, T y) {
     T f = floor(q);
     return q - f > T(0.5) ? f + T(1) : f;
   } else {
-    if (!is_unsigned<T> && y == T(-1)) return T(T(0) - x);
-    T q = T(x / y);
-    return T(x % y) != T(0) && ((x < T(0)) != (y < T(0))) ? T(q - 1) : q;
+    T q = quotient(x, y);
+    return rest(x, y) != T(0) && ((x < T(0)) != (y < T(0))) ? T(q - 1) : q;
   }
 }
 
@@ -45,8 +59,7 @@ MT_INLINE T trunc_divide(T x, T y) {
   if constexpr (is_float<T>) {
     return trunc(x / y);
   } else {
-    if (!is_unsigned<T> && y == T(-1)) return T(T(0) - x);
-    return T(x / y);
+    return quotient(x, y);
   }
 }
 
@@ -55,7 +68,7 @@ MT_INLINE T fmod_any(T x, T y) {
   if constexpr (is_float<T>) {
     return fmod(x, y);
   } else {
-    return !is_unsigned<T> && y == T(-1) ? T(0) : T(x % y);
+    return rest(x, y);
   }
 }
 
@@ -90,6 +103,7 @@ MT_INLINE T logaddexp2(T x, T y) {
   return x != x || y != y ? x + y : r;
 }
 
+#if !defined(MT_CUDA_KERNELS)
 // x / y in double is the exact quotient rounded, and up to 2^24 it does not cross an integer: the
 // whole part is right, and so is x - whole * y, whose bits all fit.
 MT_INLINE bool quotient_holds(float x, float y) {
@@ -109,6 +123,7 @@ MT_INLINE float floor_divide_fast(float x, float y) {
   float q = float(__builtin_floor(double(x) / double(y)));
   return q == 0.0f ? copysign(0.0f, x / y) : q;
 }
+#endif
 
 // Shifts by less than zero or by the width and more give what arithmetic would: 0, or the sign.
 template <class T>
@@ -127,7 +142,7 @@ MT_INLINE T shift_right(T x, T y) {
 template <class T>
 MT_INLINE T gcd(T a, T b) {
   while (b) {
-    T r = T(!is_unsigned<T> && b == T(-1) ? 0 : a % b);
+    T r = rest(a, b);
     a = b;
     b = r;
   }

@@ -5,6 +5,7 @@
 #include "ops/loss.h"
 
 #include "core/parallel.h"
+#include "kernels/loss_math.h"
 #include "kernels/simd.h"
 
 namespace mt::cpu::MT_ISA {
@@ -12,51 +13,7 @@ namespace {
 
 constexpr int64_t kBlock = 512, kMaxChunks = 512;
 
-template <class T>
-MT_INLINE T sign(T d) {
-  return T(d > T(0)) - T(d < T(0));
-}
-template <class T>
-MT_INLINE T at_least(T v, T low) {
-  return v < low ? low : v;
-}
-template <class T>
-MT_INLINE T clamp(T v, T most) {
-  const T w = v > most ? most : v;
-  return w < -most ? -most : w;
-}
-template <class T>
-MT_INLINE T log_or_100(T v) {
-  return at_least(v, T(-100));
-}
-// log(1 + z) from the logarithm of the rounded sum, corrected for its rounding.
-template <class T>
-MT_INLINE T log1p(T z) {
-  const T u = T(1) + z;
-  return u == T(1) ? z : fn::log(u) * (z / (u - T(1)));
-}
-// log(1 + z) for z in [0, 1]: the series of 2 atanh(z / (2 + z)) for float.
-MT_INLINE float log1p_unit(float z) {
-  const float s = z / (2.0f + z), q = s * s;
-  float p = 1.0f / 15;
-  p = p * q + 1.0f / 13;
-  p = p * q + 1.0f / 11;
-  p = p * q + 1.0f / 9;
-  p = p * q + 1.0f / 7;
-  p = p * q + 1.0f / 5;
-  p = p * q + 1.0f / 3;
-  return 2 * (s + s * (q * p));
-}
-MT_INLINE double log1p_unit(double z) { return log1p(z); }
-// log(1 + e^v)
-template <class T>
-MT_INLINE T softplus(T v) {
-  return at_least(v, T(0)) + log1p_unit(fn::exp(-fn::fabs(v)));
-}
-template <class T>
-MT_INLINE T sigmoid(T v) {
-  return T(1) / (T(1) + fn::exp(-v));
-}
+using namespace fn::loss;
 
 template <class T>
 MT_INLINE double block_sum(const T* v, int64_t n) {
@@ -131,7 +88,7 @@ bool all_probabilities(const T* x, int64_t n) {
 
 }  // namespace
 
-bool loss_forward(const LossArgs& args, void* out) {
+void loss_forward(const LossArgs& args, void* out, bool* in_range) {
 #define MT_RUN_(name, value, derivative)                                                           \
   case LossOp::name:                                                                               \
     forward<T>(args, static_cast<T*>(out),                                                         \
@@ -148,10 +105,9 @@ bool loss_forward(const LossArgs& args, void* out) {
     const T parameter = T(args.parameter);
     switch (args.op) { MT_LOSS_OPS(MT_RUN_) }
     if (args.op == LossOp::binary_cross_entropy)
-      return all_probabilities(static_cast<const T*>(args.x), args.n);
+      *in_range = all_probabilities(static_cast<const T*>(args.x), args.n);
   })
 #undef MT_RUN_
-  return true;
 }
 
 void loss_backward(const LossArgs& args, const void* dy, void* dx) {

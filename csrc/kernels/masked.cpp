@@ -10,8 +10,10 @@ namespace mt::cpu::MT_ISA {
 namespace {
 
 template <class T>
-void fill_typed(const ElementIter& it, const void* value) {
-  const T v = *static_cast<const T*>(value);
+void fill_typed(const ElementIter& given) {
+  const T v = *reinterpret_cast<const T*>(given.data[3]);
+  ElementIter it = given;
+  it.nargs = 3;
   run_elementwise(it, [v](char* const* data, const int64_t* s, int64_t n) {
     if (s[0] == sizeof(T) && s[1] == sizeof(T) && s[2] == 1) {
       T* y = reinterpret_cast<T*>(data[0]);
@@ -71,16 +73,16 @@ void scatter_typed(T* y, const bool* mask, int64_t n, int64_t chunk, const int64
 
 }  // namespace
 
-void masked_fill(int64_t itemsize, const ElementIter& it, const void* value) {
+void masked_fill(int64_t itemsize, const ElementIter& it, bool) {
   switch (itemsize) {
     case 1:
-      return fill_typed<uint8_t>(it, value);
+      return fill_typed<uint8_t>(it);
     case 2:
-      return fill_typed<uint16_t>(it, value);
+      return fill_typed<uint16_t>(it);
     case 4:
-      return fill_typed<uint32_t>(it, value);
+      return fill_typed<uint32_t>(it);
     default:
-      return fill_typed<uint64_t>(it, value);
+      return fill_typed<uint64_t>(it);
   }
 }
 
@@ -103,8 +105,20 @@ void mask_count(const bool* mask, int64_t n, int64_t chunk, int64_t* counts) {
   });
 }
 
-void mask_places(const bool* mask, int64_t n, int64_t chunk, const int64_t* starts, int ndim,
-                 const int64_t* sizes, int64_t* out, int64_t row, int64_t col) {
+void running_starts(int64_t* v, int64_t n) {
+  int64_t total = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t here = v[i];
+    v[i] = total;
+    total += here;
+  }
+  v[n] = total;
+}
+
+void mask_places(const bool* mask, int64_t n, int64_t chunk, const int64_t* starts,
+                 const MaskShape& shape, int64_t* out, int64_t row, int64_t col) {
+  const int ndim = shape.ndim;
+  const int64_t* sizes = shape.sizes;
   each_chunk(n, chunk, starts, [=](int64_t begin, int64_t, int64_t first, int64_t last) {
     if (ndim == 1) {
       for (int64_t i = begin; first < last; i++) {

@@ -15,11 +15,11 @@ MT_INLINE void each_row(const PadPlan& p, int64_t begin, int64_t end, const F& f
   for (int64_t r = begin; r < end; r++) {
     int64_t rest = r, row = 0, step = 1;
     for (int d = p.ndim - 2; d >= 0; d--) {
-      int64_t i = rest % p.out[d];
-      rest /= p.out[d];
+      int64_t i = rest % p.dim[d].out;
+      rest /= p.dim[d].out;
       if (p.map[d]) i = p.map[d][i];
       row = i < 0 || row < 0 ? -1 : row + i * step;
-      step *= p.in[d];
+      step *= p.dim[d].in;
     }
     f(r, row);
   }
@@ -27,14 +27,14 @@ MT_INLINE void each_row(const PadPlan& p, int64_t begin, int64_t end, const F& f
 
 int64_t rows_of(const PadPlan& p, int from) {
   int64_t rows = 1;
-  for (int d = from; d < p.ndim - 1; d++) rows *= p.out[d];
+  for (int d = from; d < p.ndim - 1; d++) rows *= p.dim[d].out;
   return rows;
 }
 
 template <class T>
 void forward_typed(const T* x, T* y, const PadPlan& p, const void* value) {
   const T v = *static_cast<const T*>(value);
-  int64_t cols = p.out[p.ndim - 1], from_cols = p.in[p.ndim - 1];
+  int64_t cols = p.dim[p.ndim - 1].out, from_cols = p.dim[p.ndim - 1].in;
   const int64_t* map = p.map[p.ndim - 1];
   parallel_for(rows_of(p, 0), ceil_div(kGrain, cols > 0 ? cols : 1),
                [&](int64_t begin, int64_t end) {
@@ -60,10 +60,10 @@ void forward_typed(const T* x, T* y, const PadPlan& p, const void* value) {
 
 template <class T>
 void backward_typed(const T* dy, T* dx, const PadPlan& p) {
-  int64_t cols = p.out[p.ndim - 1], to_cols = p.in[p.ndim - 1];
+  int64_t cols = p.dim[p.ndim - 1].out, to_cols = p.dim[p.ndim - 1].in;
   int64_t rows = p.ndim > 1 ? rows_of(p, 1) : 1;
   const int64_t* map = p.map[p.ndim - 1];
-  parallel_for(p.out[0], ceil_div(kGrain, rows * cols + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(p.dim[0].out, ceil_div(kGrain, rows * cols + 1), [&](int64_t begin, int64_t end) {
     each_row(p, begin * rows, end * rows, [&](int64_t r, int64_t row) {
       if (row < 0) return;
       const T* from = dy + r * cols;

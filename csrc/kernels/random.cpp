@@ -8,19 +8,13 @@
 
 #include "core/parallel.h"
 #include "kernels/elementwise.h"
-#include "kernels/math.h"
+#include "kernels/random_laws.h"
 #include "kernels/random_words.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
 
 constexpr int64_t kGroup = 4 * kLanes;
-
-// (0, 1), and [-1, 1) for the angle in units of pi.
-MT_INLINE float open_unit(uint32_t u) { return (float(u >> 1) * 2.0f + 1.0f) * 0x1p-32f; }
-MT_INLINE double open_unit(uint32_t hi, uint32_t lo) {
-  return (double(((uint64_t(hi) << 32) | lo) >> 12) + 0.5) * 0x1p-52;
-}
 
 // sin and cos of pi * t, |t| <= 1, from polynomials on [-1/4, 1/4].
 MT_INLINE void sincos_pi(float t, float* s, float* c) {
@@ -37,25 +31,6 @@ MT_INLINE void sincos_pi(float t, float* s, float* c) {
   *s = k & 2 ? -a : a;
   *c = (k + 1) & 2 ? -b : b;
 }
-
-struct Exponential {
-  template <class T>
-  static MT_INLINE T from(T u, T a, T) {
-    return -fn::log(u) / a;
-  }
-};
-struct Geometric {
-  template <class T>
-  static MT_INLINE T from(T u, T a, T) {
-    return fn::ceil(fn::log(u) / fn::log1p(-a));
-  }
-};
-struct Cauchy {
-  template <class T>
-  static MT_INLINE T from(T u, T a, T b) {
-    return a + b * fn::tan(T(3.141592653589793) * (u - T(0.5)));
-  }
-};
 
 // emit(values, n) for consecutive groups of 64 (float) or 32 (double) values.
 template <class T, class Make, class Store>
@@ -96,7 +71,7 @@ void from_unit(void* y, int64_t n, uint64_t seed, uint64_t offset, float a, floa
   groups<float>(
       n, seed, offset,
       [=](const Words& w, float* v) {
-        for (int k = 0; k < kGroup; k++) v[k] = Law::from(open_unit((&w.v[0][0])[k]), a, b);
+        for (int k = 0; k < kGroup; k++) v[k] = Law::from(fn::open_unit((&w.v[0][0])[k]), a, b);
       },
       [&](int64_t begin, const float* v, int64_t m) { store_values<T>(y, begin, v, m); });
 }
@@ -122,7 +97,7 @@ void fill_float(RandomOp op, void* y, int64_t n, uint64_t seed, uint64_t offset,
             float *x = v + half * 2 * kLanes, *y2 = x + kLanes;
             for (int l = 0; l < kLanes; l++) {
               float s, c;
-              float r = fn::sqrt(-2.0f * fn::log(open_unit(first[l])));
+              float r = fn::sqrt(-2.0f * fn::log(fn::open_unit(first[l])));
               sincos_pi(float(int32_t(second[l])) * 0x1p-31f, &s, &c);
               x[l] = r * c * b + a;
               y2[l] = r * s * b + a;
@@ -133,11 +108,11 @@ void fill_float(RandomOp op, void* y, int64_t n, uint64_t seed, uint64_t offset,
         },
         store);
   } else if (op == RandomOp::exponential) {
-    from_unit<Exponential, T>(y, n, seed, offset, a, b);
+    from_unit<fn::Exponential, T>(y, n, seed, offset, a, b);
   } else if (op == RandomOp::geometric) {
-    from_unit<Geometric, T>(y, n, seed, offset, a, b);
+    from_unit<fn::Geometric, T>(y, n, seed, offset, a, b);
   } else {
-    from_unit<Cauchy, T>(y, n, seed, offset, a, b);
+    from_unit<fn::Cauchy, T>(y, n, seed, offset, a, b);
   }
 }
 
@@ -156,7 +131,7 @@ void fill_double(RandomOp op, void* y, int64_t n, uint64_t seed, uint64_t offset
             *x2 = uniform_double(w.v[2][l], w.v[3][l]) * (b - a) + a;
             continue;
           }
-          double u = open_unit(w.v[0][l], w.v[1][l]), u2 = open_unit(w.v[2][l], w.v[3][l]);
+          double u = fn::open_unit(w.v[0][l], w.v[1][l]), u2 = fn::open_unit(w.v[2][l], w.v[3][l]);
           if (op == RandomOp::normal || op == RandomOp::log_normal) {
             double r = fn::sqrt(-2.0 * fn::log(u)), angle = 6.283185307179586 * u2;
             *x = r * fn::cos(angle) * b + a;
@@ -164,9 +139,9 @@ void fill_double(RandomOp op, void* y, int64_t n, uint64_t seed, uint64_t offset
             if (op == RandomOp::log_normal) *x = fn::exp(*x), *x2 = fn::exp(*x2);
           } else {
             auto law = [&](double v) {
-              return op == RandomOp::exponential ? Exponential::from(v, a, b)
-                     : op == RandomOp::geometric ? Geometric::from(v, a, b)
-                                                 : Cauchy::from(v, a, b);
+              return op == RandomOp::exponential ? fn::Exponential::from(v, a, b)
+                     : op == RandomOp::geometric ? fn::Geometric::from(v, a, b)
+                                                 : fn::Cauchy::from(v, a, b);
             };
             *x = law(u);
             *x2 = law(u2);

@@ -1,7 +1,7 @@
 // Integers, coins, Poisson counts, permutations and draws from weights, over Philox words.
 #include "core/parallel.h"
 #include "kernels/elementwise.h"
-#include "kernels/math.h"
+#include "kernels/random_laws.h"
 #include "kernels/random_words.h"
 #include "ops/random.h"
 
@@ -9,13 +9,6 @@ namespace mt::cpu::MT_ISA {
 namespace {
 
 constexpr int64_t kGroup = 4 * kLanes;
-
-// An integer below range: the high half of the product, whose bias is below range / 2^32 (2^64).
-MT_INLINE uint64_t below(uint32_t u, uint64_t range) { return (uint64_t(u) * range) >> 32; }
-MT_INLINE uint64_t below(uint32_t hi, uint32_t lo, uint64_t range) {
-  uint64_t u = (uint64_t(hi) << 32) | lo;
-  return range ? uint64_t((static_cast<unsigned __int128>(u) * range) >> 64) : u;
-}
 
 template <class T>
 void integers(T* y, int64_t n, uint64_t seed, uint64_t offset, int64_t low, uint64_t range,
@@ -31,60 +24,16 @@ void integers(T* y, int64_t n, uint64_t seed, uint64_t offset, int64_t low, uint
       if (wide) {
         for (int64_t k = 0; k < m; k++) {
           int64_t row = k / kLanes * 2, lane = k % kLanes;
-          uint64_t v = below(words[row * kLanes + lane], words[(row + 1) * kLanes + lane], range);
+          uint64_t v =
+              fn::below(words[row * kLanes + lane], words[(row + 1) * kLanes + lane], range);
           to[k] = store_as<T>(int64_t(uint64_t(low) + v));
         }
       } else {
         for (int64_t k = 0; k < m; k++)
-          to[k] = store_as<T>(int64_t(uint64_t(low) + below(words[k], range)));
+          to[k] = store_as<T>(int64_t(uint64_t(low) + fn::below(words[k], range)));
       }
     }
   });
-}
-
-// A stream of uniform numbers in (0, 1) that belongs to one element.
-struct Stream {
-  uint64_t seed, counter;
-  uint32_t draw = 0;
-  int used = 2;
-  Philox4 words = {};
-
-  MT_INLINE double next() {
-    if (used == 2) {
-      words = philox(seed, counter, ++draw);
-      used = 0;
-    }
-    uint64_t u = (uint64_t(words.v[2 * used]) << 32) | words.v[2 * used + 1];
-    used++;
-    return (double(u >> 12) + 0.5) * 0x1p-52;
-  }
-};
-
-// Knuth's product of uniforms for small rates; for others the transformed rejection PTRS (Hoermann,
-// "The transformed rejection method for generating Poisson random variables", 1993).
-double poisson(double rate, Stream s) {
-  if (!(rate > 0)) return rate == 0 ? 0.0 : __builtin_nan("");
-  if (rate < 10) {
-    double limit = __builtin_exp(-rate), product = s.next();
-    double k = 0;
-    for (; product > limit; k++) product *= s.next();
-    return k;
-  }
-  double log_rate = __builtin_log(rate);
-  double b = 0.931 + 2.53 * __builtin_sqrt(rate), a = -0.059 + 0.02483 * b;
-  double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), vr = 0.9277 - 3.6224 / (b - 2);
-  for (;;) {
-    double u = s.next() - 0.5, v = s.next();
-    double us = 0.5 - __builtin_fabs(u);
-    double k = __builtin_floor((2 * a / us + b) * u + rate + 0.43);
-    if (us >= 0.07 && v <= vr) return k;
-    if (k < 0 || (us < 0.013 && v > us)) continue;
-    int sign;
-    double log_factorial = __builtin_lgamma_r(k + 1, &sign);
-    if (__builtin_log(v) + __builtin_log(inverse_alpha) - __builtin_log(a / (us * us) + b) <=
-        -rate + k * log_rate - log_factorial)
-      return k;
-  }
 }
 
 // Sorts so that the `k` smallest keys come first, in order (heap select on pairs of key and index).
@@ -116,21 +65,20 @@ void smallest(const double* keys, int64_t n, int64_t* out, int64_t k) {
   }
 }
 
-// n coins whose chances are `p_step` (0 or 1) apart.
+// n coins of chances p, or all of chance `one`.
 template <class T>
-MT_INLINE void toss(T* y, const uint32_t* words, const float* p, int64_t p_step, int64_t n) {
+MT_INLINE void toss(T* y, const uint32_t* words, const float* p, float one, int64_t n) {
   auto coin = [&](int64_t k, float chance) {
     y[k] = store_as<T>(compute_t<T>(uniform_float(words[k]) < chance ? 1 : 0));
   };
-  if (n == kGroup && p_step == 0) {
-    const float chance = p[0];
+  if (n == kGroup && !p) {
 #pragma GCC ivdep
-    for (int64_t k = 0; k < kGroup; k++) coin(k, chance);
+    for (int64_t k = 0; k < kGroup; k++) coin(k, one);
   } else if (n == kGroup) {
 #pragma GCC ivdep
     for (int64_t k = 0; k < kGroup; k++) coin(k, p[k]);
   } else {
-    for (int64_t k = 0; k < n; k++) coin(k, p[k * p_step]);
+    for (int64_t k = 0; k < n; k++) coin(k, p ? p[k] : one);
   }
 }
 
@@ -160,8 +108,8 @@ void random_integers(DType dtype, void* y, int64_t n, uint64_t seed, uint64_t of
   MT_SWITCH_ALL(dtype, integers(static_cast<scalar_t*>(y), n, seed, offset, low, range, wide))
 }
 
-void random_bernoulli(DType dtype, void* y, const float* p, int64_t p_step, int64_t n,
-                      uint64_t seed, uint64_t offset) {
+void random_bernoulli(DType dtype, void* y, const float* p, float one, int64_t n, uint64_t seed,
+                      uint64_t offset) {
   MT_SWITCH_ALL(dtype, {
     auto* to = static_cast<scalar_t*>(y);
     parallel_for(ceil_div(n, kGroup), kGrain / 2 / kGroup, [&](int64_t begin, int64_t end) {
@@ -170,7 +118,7 @@ void random_bernoulli(DType dtype, void* y, const float* p, int64_t p_step, int6
         philox16(seed, offset + uint64_t(g) * kLanes, w);
         const uint32_t* words = &w.v[0][0];
         int64_t from = g * kGroup, m = n - from < kGroup ? n - from : kGroup;
-        toss(to + from, words, p + from * p_step, p_step, m);
+        toss(to + from, words, p ? p + from : p, one, m);
       }
     });
   })
@@ -180,11 +128,12 @@ void random_poisson(DType dtype, void* y, const void* rate, int64_t n, uint64_t 
                     uint64_t offset) {
   parallel_for(n, 1024, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
-      Stream s{seed, offset + uint64_t(i)};
+      fn::Stream s{seed, offset + uint64_t(i)};
       if (dtype == DType::Float64)
-        static_cast<double*>(y)[i] = poisson(static_cast<const double*>(rate)[i], s);
+        static_cast<double*>(y)[i] = fn::poisson(static_cast<const double*>(rate)[i], s);
       else
-        static_cast<float*>(y)[i] = float(poisson(double(static_cast<const float*>(rate)[i]), s));
+        static_cast<float*>(y)[i] =
+            float(fn::poisson(double(static_cast<const float*>(rate)[i]), s));
     }
   });
 }
@@ -195,11 +144,34 @@ void random_permutation(int64_t* y, int64_t n, uint64_t seed, uint64_t offset) {
   for (int64_t i = 0; i + 1 < n; i++) {
     if (i % (kGroup / 2) == 0) philox16(seed, offset + uint64_t(i / (kGroup / 2)) * kLanes, w);
     int64_t k = i % (kGroup / 2), row = k / kLanes * 2, lane = k % kLanes;
-    int64_t j = i + int64_t(below(w.v[row][lane], w.v[row + 1][lane], uint64_t(n - i)));
+    int64_t j = i + int64_t(fn::below(w.v[row][lane], w.v[row + 1][lane], uint64_t(n - i)));
     int64_t t = y[i];
     y[i] = y[j];
     y[j] = t;
   }
+}
+
+void multinomial_problem(const double* weights, int64_t rows, int64_t n, int64_t draws,
+                         WeightProblem* problem) {
+  for (int64_t r = 0; r < rows; r++) {
+    double sum = 0;
+    int64_t positive = 0;
+    for (int64_t i = 0; i < n; i++) {
+      const double w = weights[r * n + i];
+      if (!(w >= 0 && w - w == 0)) return void(*problem = WeightProblem::invalid);
+      sum += w;
+      positive += w > 0;
+    }
+    if (!(sum > 0)) return void(*problem = WeightProblem::all_zero);
+    if (positive < draws) return void(*problem = WeightProblem::too_few);
+  }
+  *problem = WeightProblem::none;
+}
+
+void all_probabilities(const double* p, int64_t n, bool* good) {
+  int bad = 0;
+  for (int64_t i = 0; i < n; i++) bad |= !(p[i] >= 0 && p[i] <= 1);
+  *good = !bad;
 }
 
 // With replacement: a search in the running sums. Without: an exponential race, whose k first
@@ -214,7 +186,7 @@ void random_multinomial(const double* weights, int64_t* y, int64_t rows, int64_t
       double total = 0;
       for (int64_t i = 0; i < n; i++) w[i] = total += p[i];
       for (int64_t d = 0; d < draws; d++) {
-        const double target = Stream{seed, offset + uint64_t(r * draws + d)}.next() * total;
+        const double target = fn::Stream{seed, offset + uint64_t(r * draws + d)}.next() * total;
         int64_t low = 0;
         for (int64_t left = n - 1; left > 0;) {  // without branches, which random numbers mislead
           const int64_t half = left - left / 2;

@@ -2,19 +2,9 @@
 #include "ops/ternary.h"
 
 #include "kernels/elementwise.h"
-#include "kernels/math.h"
+#include "kernels/ternary_math.h"
 
 namespace mt::cpu::MT_ISA {
-
-namespace fn {
-template <class T>
-MT_INLINE T clamp_nan(T x, T lo, T hi) {
-  T y = x < lo || lo != lo ? lo : x;
-  y = y > hi || hi != hi ? hi : y;
-  return x != x ? x : y;
-}
-}  // namespace fn
-
 namespace {
 
 #define MT_CASE_LOOP_(name, formula)                               \

@@ -9,8 +9,8 @@ namespace {
 Tensor forward(ActivationOp op, const char* name, const Tensor& x, ActivationNumbers numbers) {
   check_floating(x, name, "input");
   Tensor y = empty_like_layout(x, x.dtype());
-  MT_DISPATCH_CPU(x.device(), x.numel(), activation_forward, op, compute_dtype(x.dtype()),
-                  {{y.dtype(), x.dtype()}}, iter2(y, x), numbers);
+  MT_DISPATCH(x.device(), x.numel(), activation_forward, op, compute_dtype(x.dtype()),
+              {{y.dtype(), x.dtype()}}, iter2(y, x), numbers);
   return y;
 }
 
@@ -18,14 +18,14 @@ void forward_(ActivationOp op, const char* name, const Tensor& x, ActivationNumb
   check_floating(x, name, "input");
   check_no_overlap(x, name);
   x.bump_version();
-  MT_DISPATCH_CPU(x.device(), x.numel(), activation_forward, op, compute_dtype(x.dtype()),
-                  {{x.dtype(), x.dtype()}}, iter2(x, x), numbers);
+  MT_DISPATCH(x.device(), x.numel(), activation_forward, op, compute_dtype(x.dtype()),
+              {{x.dtype(), x.dtype()}}, iter2(x, x), numbers);
 }
 
 Tensor backward(ActivationOp op, const Tensor& dy, const Tensor& x, ActivationNumbers numbers) {
   Tensor dx = empty_like(x);
-  MT_DISPATCH_CPU(x.device(), x.numel(), activation_backward, op, compute_dtype(x.dtype()),
-                  {{dx.dtype(), dy.dtype(), x.dtype()}}, iter3(dx, dy, x), numbers);
+  MT_DISPATCH(x.device(), x.numel(), activation_backward, op, compute_dtype(x.dtype()),
+              {{dx.dtype(), dy.dtype(), x.dtype()}}, iter3(dx, dy, x), numbers);
   return dx;
 }
 
@@ -45,8 +45,8 @@ Tensor prelu(const Tensor& x, const Tensor& w) {
   MT_CHECK(x.dtype() == w.dtype(), "prelu(): Type promoting not supported. Got ", x.dtype(),
            " and ", w.dtype());
   Tensor y = empty_like_layout(x, x.dtype());
-  MT_DISPATCH_CPU(x.device(), x.numel(), prelu_forward, compute_dtype(x.dtype()),
-                  {{y.dtype(), x.dtype(), w.dtype()}}, make_iter(x.sizes(), {&y, &x, &w}));
+  MT_DISPATCH(x.device(), x.numel(), prelu_forward, compute_dtype(x.dtype()),
+              {{y.dtype(), x.dtype(), w.dtype()}}, make_iter(x.sizes(), {&y, &x, &w}));
   return y;
 }
 
@@ -62,8 +62,8 @@ Tensor glu(const Tensor& x, int64_t dim) {
   Tensor a = as_strided(x, sizes, x.strides(), x->offset);
   Tensor b = as_strided(x, sizes, x.strides(), x->offset + sizes[d] * x.stride(d));
   Tensor y = empty(sizes, x.dtype(), x.device());
-  MT_DISPATCH_CPU(x.device(), y.numel(), glu_forward, compute_dtype(x.dtype()),
-                  {{x.dtype(), x.dtype(), x.dtype()}}, make_iter(sizes, {&y, &a, &b}));
+  MT_DISPATCH(x.device(), y.numel(), glu_forward, compute_dtype(x.dtype()),
+              {{x.dtype(), x.dtype(), x.dtype()}}, make_iter(sizes, {&y, &a, &b}));
   return y;
 }
 

@@ -44,12 +44,12 @@ struct ActivationNumbers {
 }  // namespace mt
 
 // y = f(x): operands {y, x} of floating dtypes.
-MT_KERNEL_CPU_ONLY(activation_forward, void(ActivationOp op, DType compute, OperandTypes types,
-                                            const ElementIter& it, ActivationNumbers numbers))
+MT_KERNEL(activation_forward, void(ActivationOp op, DType compute, OperandTypes types,
+                                   const ElementIter& it, ActivationNumbers numbers))
 // dx = dy * f'(x): operands {dx, dy, x}.
-MT_KERNEL_CPU_ONLY(activation_backward, void(ActivationOp op, DType compute, OperandTypes types,
-                                             const ElementIter& it, ActivationNumbers numbers))
+MT_KERNEL(activation_backward, void(ActivationOp op, DType compute, OperandTypes types,
+                                    const ElementIter& it, ActivationNumbers numbers))
 // y = x > 0 ? x : w * x: operands {y, x, w}.
-MT_KERNEL_CPU_ONLY(prelu_forward, void(DType compute, OperandTypes types, const ElementIter& it))
+MT_KERNEL(prelu_forward, void(DType compute, OperandTypes types, const ElementIter& it))
 // y = a * sigmoid(b): operands {y, a, b}.
-MT_KERNEL_CPU_ONLY(glu_forward, void(DType compute, OperandTypes types, const ElementIter& it))
+MT_KERNEL(glu_forward, void(DType compute, OperandTypes types, const ElementIter& it))

@@ -169,8 +169,11 @@ DType compute_type(BinaryOp op, Domain domain, const Operand& a, const Operand& 
   return dtype;
 }
 
+// A tensor on a GPU is not looked at, which would wait for it; there the quotient by zero is 0 and
+// the remainder the dividend.
 bool has_zero(const Operand& b, DType dtype) {
   if (!b.tensor) return b.scalar.i == 0;
+  if (!b.tensor->device().is_cpu()) return false;
   Tensor y = contiguous(to_dtype(*b.tensor, dtype));
   bool zero = false;
   MT_SWITCH_INT(dtype, {
@@ -185,7 +188,7 @@ Tensor forward(BinaryOp op, Domain domain, const char* name, const Operand& a, c
   DType dtype = compute_type(op, domain, a, b, name);
   Pair p(a, b, dtype, name);
   Tensor z = p.make(dtype);
-  MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z), alpha);
+  MT_DISPATCH(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z), alpha);
   return z;
 }
 
@@ -205,8 +208,7 @@ void forward_(BinaryOp op, Domain domain, const char* name, const Tensor& z, con
     copy_into(z, forward(op, domain, name, a, b, alpha));
   } else {
     Pair p(a, b, dtype, name);
-    MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z),
-                    alpha);
+    MT_DISPATCH(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z), alpha);
   }
   z.bump_version();
 }
@@ -221,8 +223,7 @@ bool forward_out(BinaryOp op, Domain domain, const char* name, const Tensor& z, 
   if ((a.tensor && partly_overlaps(z, *a.tensor)) || (b.tensor && partly_overlaps(z, *b.tensor)))
     return false;
   check_no_overlap(z, name);
-  MT_DISPATCH_CPU(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z),
-                  Number{});
+  MT_DISPATCH(p.device, z.numel(), binary_forward, op, p.compute, p.types(z), p.iter(z), Number{});
   z.bump_version();
   return true;
 }
@@ -245,7 +246,7 @@ Tensor compare(CompareOp op, const char* name, const Operand& a, const Operand& 
   }
   Pair p(a, b, dtype, name);
   Tensor z = p.make(DType::Bool);
-  MT_DISPATCH_CPU(p.device, z.numel(), compare_forward, op, p.compute, p.types(z), p.iter(z));
+  MT_DISPATCH(p.device, z.numel(), compare_forward, op, p.compute, p.types(z), p.iter(z));
   return z;
 }
 

@@ -77,8 +77,8 @@ enum class CompareOp : int { MT_COMPARE_OPS(MT_ENUMERATOR2_) };
 }  // namespace mt
 
 // z = f(x, y): operands {z, x, y}; `compute` is the type in which f is evaluated.
-MT_KERNEL_CPU_ONLY(binary_forward, void(BinaryOp op, DType compute, OperandTypes types,
-                                        const ElementIter& it, Number alpha))
+MT_KERNEL(binary_forward,
+          void(BinaryOp op, DType compute, OperandTypes types, const ElementIter& it, Number alpha))
 // operands {bool z, x, y}.
-MT_KERNEL_CPU_ONLY(compare_forward,
-                   void(CompareOp op, DType compute, OperandTypes types, const ElementIter& it))
+MT_KERNEL(compare_forward,
+          void(CompareOp op, DType compute, OperandTypes types, const ElementIter& it))

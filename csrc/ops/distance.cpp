@@ -45,7 +45,7 @@ struct Prepared {
 Tensor forward(const Tensor& a, const Tensor& b, double p) {
   Prepared in(a, b, p);
   Tensor y = in.make(in.args.rows2);
-  MT_DISPATCH_CPU(in.x1.device(), in.work(), cdist_forward, in.args, y.data());
+  MT_DISPATCH(in.x1.device(), in.work(), cdist_forward, in.args, y.data());
   return to_dtype(y, in.result);
 }
 
@@ -53,8 +53,7 @@ Tensor backward(const Tensor& dy, const Tensor& a, const Tensor& b, const Tensor
   Prepared in(a, b, p);
   Tensor g = contiguous(to_dtype(expand_to(dy, y.sizes(), "cdist"), in.args.dtype));
   Tensor d = contiguous(to_dtype(y, in.args.dtype)), dx = in.make(in.args.n);
-  MT_DISPATCH_CPU(in.x1.device(), in.work(), cdist_backward, in.args, d.data(), g.data(),
-                  dx.data());
+  MT_DISPATCH(in.x1.device(), in.work(), cdist_backward, in.args, d.data(), g.data(), dx.data());
   return to_dtype(dx, in.result);
 }
 

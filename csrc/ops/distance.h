@@ -16,7 +16,6 @@ struct CdistArgs {
 
 }  // namespace mt
 
-MT_KERNEL_CPU_ONLY(cdist_forward, void(const CdistArgs& args, void* y))
+MT_KERNEL(cdist_forward, void(const CdistArgs& args, void* y))
 // dx1 from dy and y.
-MT_KERNEL_CPU_ONLY(cdist_backward,
-                   void(const CdistArgs& args, const void* y, const void* dy, void* dx1))
+MT_KERNEL(cdist_backward, void(const CdistArgs& args, const void* y, const void* dy, void* dx1))

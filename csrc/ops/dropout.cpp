@@ -7,8 +7,8 @@ namespace {
 
 void run(const Tensor& x, const Tensor& y, double p, int64_t seed, int64_t offset) {
   auto drop = uint32_t(p * 4294967296.0);
-  MT_DISPATCH_CPU(x.device(), x.numel(), dropout_forward, x.dtype(), x.data(), y.data(), x.numel(),
-                  uint64_t(seed), uint64_t(offset), drop, 1.0 / (1.0 - p));
+  MT_DISPATCH(x.device(), x.numel(), dropout_forward, x.dtype(), x.data(), y.data(), x.numel(),
+              uint64_t(seed), uint64_t(offset), drop, 1.0 / (1.0 - p));
 }
 
 // p in (0, 1).

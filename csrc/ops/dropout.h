@@ -5,6 +5,5 @@
 #include "core/isa.h"
 
 // x and y contiguous, of n elements; words as in csrc/ops/random.h.
-MT_KERNEL_CPU_ONLY(dropout_forward,
-                   void(DType dtype, const void* x, void* y, int64_t n, uint64_t seed,
-                        uint64_t offset, uint32_t drop, double scale))
+MT_KERNEL(dropout_forward, void(DType dtype, const void* x, void* y, int64_t n, uint64_t seed,
+                                uint64_t offset, uint32_t drop, double scale))

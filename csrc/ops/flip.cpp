@@ -33,7 +33,7 @@ Tensor flip_forward(const Tensor& x, const Dims& dims) {
     it.strides[d][1] = -it.strides[d][1];
   }
   finish_iter(it);
-  MT_DISPATCH_CPU(x.device(), y.numel(), flip, bytes, it);
+  MT_DISPATCH(x.device(), y.numel(), flip, bytes, it);
   return y;
 }
 

@@ -4,4 +4,4 @@
 #include "core/iter.h"
 
 // operands {y, x} of one dtype; strides may be negative
-MT_KERNEL_CPU_ONLY(flip, void(int64_t itemsize, const ElementIter& it))
+MT_KERNEL(flip, void(int64_t itemsize, const ElementIter& it))

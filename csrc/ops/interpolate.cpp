@@ -176,20 +176,20 @@ void run(bool forward, const Tensor& from, const Tensor& to, int d, const Table&
   for (int i = 0; i < d; i++) outer *= from.size(i);
   for (int i = d + 1; i < from.dim(); i++) inner *= from.size(i);
   // The kernel's tables hold the first taps of all outputs, then the second ones ...
-  std::vector<int32_t> at(t.at.size());
-  std::vector<float> narrow(t.w.size());
-  std::vector<double> wide(t.w.size());
+  const bool wide = from.dtype() == DType::Float64;
+  Tensor at = empty({t.taps, out}, DType::Int32, {}), w = empty({t.taps, out}, from.dtype(), {});
   for (int64_t q = 0; q < out; q++)
     for (int64_t k = 0; k < t.taps; k++) {
       const size_t i = size_t(q * t.taps + k), j = size_t(k * out + q);
-      at[j] = t.at[i];
-      wide[j] = t.w[i];
-      narrow[j] = float(t.w[i]);
+      at.data<int32_t>()[j] = t.at[i];
+      if (wide) w.data<double>()[j] = t.w[i];
+      else w.data<float>()[j] = float(t.w[i]);
     }
-  const void* w = from.dtype() == DType::Float64 ? static_cast<const void*>(wide.data())
-                                                 : static_cast<const void*>(narrow.data());
-  MT_DISPATCH_CPU(from.device(), std::max(from.numel(), to.numel()), resample, from.dtype(),
-                  from.data(), to.data(), outer, in, inner, out, t.taps, at.data(), w, !forward);
+  at = to_device(at, from.device());
+  w = to_device(w, from.device());
+  MT_DISPATCH(from.device(), std::max(from.numel(), to.numel()), resample, from.dtype(),
+              from.data(), to.data(), outer, in, inner, out, t.taps, at.data<int32_t>(), w.data(),
+              !forward);
 }
 
 Tensor resample_forward(const Tensor& x, const Dims& out, int mode, bool align, bool antialias,

@@ -24,20 +24,21 @@ DType common_dtype(const std::vector<Tensor>& tensors) {
 
 // Joins contiguous tensors in one pass over y: every one gives 1/rows of its memory to each of the
 // rows. False where a memcpy per piece does not pay, or where one tensor after the other is as
-// good.
+// good: on a GPU never, since that is a launch per tensor.
 bool join_contiguous(const Tensor& y, const std::vector<Tensor>& tensors, int64_t rows) {
-  if (rows <= 1 || y.numel() == 0) return false;
+  const bool cpu = y.device().is_cpu();
+  if ((rows <= 1 && cpu) || y.numel() == 0) return false;
   std::vector<const void*> parts;
   std::vector<int64_t> bytes;
   for (const Tensor& t : tensors) {
     if (t.numel() == 0) continue;
     int64_t n = int64_t(t.nbytes()) / rows;
-    if (!t.is_contiguous() || t.dtype() != y.dtype() || n < 32) return false;
+    if (!t.is_contiguous() || t.dtype() != y.dtype() || (n < 32 && cpu)) return false;
     parts.push_back(t.data());
     bytes.push_back(n);
   }
-  MT_DISPATCH_CPU(y.device(), y.numel(), join_rows, parts.data(), bytes.data(),
-                  int64_t(parts.size()), rows, y.data());
+  MT_DISPATCH(y.device(), y.numel(), join_rows, parts.data(), bytes.data(), int64_t(parts.size()),
+              rows, y.data());
   return true;
 }
 

@@ -67,12 +67,8 @@ struct Named {
     const bool each = p.args.reduction == Reduction::none;
     Tensor y = each ? empty_like(p.x) : empty({}, p.args.dtype, p.x.device());
     bool in_range = true;
-    if (p.args.n || !each) {
-      MT_CHECK_KIND(ErrorKind::NotImplemented, p.x.device().is_cpu(), name,
-                    " runs on the CPU only");
-      ReleaseGil no_gil(p.args.n);
-      in_range = cpu::loss_forward(p.args, y.data());
-    }
+    if (p.args.n || !each)
+      MT_DISPATCH(p.x.device(), p.args.n, loss_forward, p.args, y.data(), &in_range);
     MT_CHECK(in_range, name, "(): all elements of input should be between 0 and 1");
     return to_dtype(y, p.result);
   }
@@ -85,7 +81,7 @@ struct Named {
     const bool each = p.args.reduction == Reduction::none;
     Tensor g = contiguous(to_dtype(each ? expand_to(dy, p.x.sizes(), name) : dy, p.args.dtype));
     Tensor dx = empty_like(p.x);
-    MT_DISPATCH_CPU(p.x.device(), p.args.n, loss_backward, p.args, g.data(), dx.data());
+    MT_DISPATCH(p.x.device(), p.args.n, loss_backward, p.args, g.data(), dx.data());
     return to_dtype(dx, p.result);
   }
 };

@@ -1,8 +1,8 @@
 // Losses of pairs of elements. One line is one loss: its value and its derivative by x.
 //
 // x is the input, t the target, d = x - t, p the loss's parameter, q the weight of positives;
-// `T` is float or double; fn:: is csrc/kernels/math.h. fn::select evaluates both sides, so that
-// loops have no branches.
+// `T` is float or double; fn:: is csrc/kernels/math.h, the other functions are in
+// csrc/kernels/loss_math.h. fn::select evaluates both sides, so that loops have no branches.
 #pragma once
 #include "core/dtype.h"
 #include "core/isa.h"
@@ -46,7 +46,8 @@ struct LossArgs {
 
 }  // namespace mt
 
-// out: n elements, or one. Returns whether every x lies in [0, 1], for binary_cross_entropy.
-MT_KERNEL_CPU_ONLY(loss_forward, bool(const LossArgs& args, void* out))
+// out: n elements, or one. *in_range becomes false where an x does not lie in [0, 1], for
+// binary_cross_entropy; on a GPU an error is raised at a later check instead.
+MT_KERNEL(loss_forward, void(const LossArgs& args, void* out, bool* in_range))
 // dy: n elements, or one.
-MT_KERNEL_CPU_ONLY(loss_backward, void(const LossArgs& args, const void* dy, void* dx))
+MT_KERNEL(loss_backward, void(const LossArgs& args, const void* dy, void* dx))

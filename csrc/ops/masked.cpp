@@ -6,25 +6,22 @@
 namespace mt {
 namespace {
 
-constexpr int64_t kChunk = 16384;
-
 struct Chosen {
-  std::vector<int64_t> starts;
-  int64_t count = 0;
+  int64_t chunk;
+  Tensor starts;
+  int64_t count;
 };
 
 // The number of true elements before every chunk of a contiguous mask.
 Chosen choose(const Tensor& mask) {
-  int64_t n = mask.numel(), chunks = ceil_div(n, kChunk);
   Chosen c;
-  c.starts.resize(size_t(chunks + 1));
-  MT_DISPATCH_CPU(mask.device(), n, mask_count, mask.data<bool>(), n, kChunk, c.starts.data());
-  for (int64_t i = 0; i < chunks; i++) {
-    int64_t here = c.starts[size_t(i)];
-    c.starts[size_t(i)] = c.count;
-    c.count += here;
-  }
-  c.starts[size_t(chunks)] = c.count;
+  c.chunk = mask.device().is_cpu() ? kMaskChunk : kMaskChunkCuda;
+  int64_t n = mask.numel(), chunks = ceil_div(n, c.chunk);
+  c.starts = empty({chunks + 1}, DType::Int64, mask.device());
+  int64_t* starts = c.starts.data<int64_t>();
+  MT_DISPATCH(mask.device(), n, mask_count, mask.data<bool>(), n, c.chunk, starts);
+  MT_DISPATCH(mask.device(), chunks, running_starts, starts, chunks);
+  c.count = *to_device(as_strided(c.starts, {1}, {1}, chunks), {}).data<int64_t>();
   return c;
 }
 
@@ -40,7 +37,7 @@ Tensor masked_fill_op(const Tensor& x, const Tensor& mask, const Operand& value)
            value.tensor ? value.tensor->dim() : 0, " dimension(s)");
   Dims shape = broadcast_shapes(x.sizes(), mask.sizes(), "masked_fill");
   Tensor v = value.tensor ? to_dtype(*value.tensor, x.dtype())
-                          : scalar_tensor(value.scalar, x.dtype(), x.device());
+                          : scalar_tensor(value.scalar, x.dtype(), {});
   Tensor y = empty(shape, x.dtype(), x.device());
   masked_fill_into(y, x, mask, v);
   return y;
@@ -53,7 +50,7 @@ void masked_fill_(const Tensor& x, const Tensor& mask, const Operand& value) {
            "masked_fill_(): only supports a 0-dimensional value tensor, but got tensor with ",
            value.tensor ? value.tensor->dim() : 0, " dimension(s)");
   Tensor v = value.tensor ? to_dtype(*value.tensor, x.dtype())
-                          : scalar_tensor(value.scalar, x.dtype(), x.device());
+                          : scalar_tensor(value.scalar, x.dtype(), {});
   masked_fill_into(x, x, expand_to(mask, x.sizes(), "masked_fill_"), v);
   x.bump_version();
 }
@@ -70,8 +67,8 @@ void masked_scatter_(const Tensor& x, const Tensor& mask, const Tensor& source) 
            src.numel(), ") is smaller than the number of true elements of the mask (", c.count,
            ")");
   Tensor y = contiguous(x);
-  MT_DISPATCH_CPU(x.device(), x.numel(), masked_scatter, int64_t(itemsize(x.dtype())), y.data(),
-                  m.data<bool>(), m.numel(), kChunk, c.starts.data(), src.data());
+  MT_DISPATCH(x.device(), x.numel(), masked_scatter, int64_t(itemsize(x.dtype())), y.data(),
+              m.data<bool>(), m.numel(), c.chunk, c.starts.data<int64_t>(), src.data());
   if (!x.is_contiguous()) copy_into(x, y);
   x.bump_version();
 }
@@ -100,13 +97,14 @@ Tensor nonzero_of_mask(const Tensor& mask, bool columns) {
   Tensor m = contiguous(mask);
   Chosen c = choose(m);
   int ndim = m.dim();
-  Dims sizes = m.sizes();
+  MaskShape shape{ndim, {}};
+  for (int d = 0; d < ndim; d++) shape.sizes[d] = m.size(d);
   Tensor out = columns ? empty({ndim, c.count}, DType::Int64, m.device())
                        : empty({c.count, ndim}, DType::Int64, m.device());
   if (out.numel())
-    MT_DISPATCH_CPU(m.device(), m.numel(), mask_places, m.data<bool>(), m.numel(), kChunk,
-                    c.starts.data(), ndim, sizes.v, out.data<int64_t>(), columns ? 1 : ndim,
-                    columns ? c.count : 1);
+    MT_DISPATCH(m.device(), m.numel(), mask_places, m.data<bool>(), m.numel(), c.chunk,
+                c.starts.data<int64_t>(), shape, out.data<int64_t>(), columns ? 1 : ndim,
+                columns ? c.count : 1);
   return out;
 }
 
@@ -116,15 +114,19 @@ Tensor masked_select(const Tensor& x, const Tensor& mask) {
   Tensor from = contiguous(expand_to(x, shape, "masked_select"));
   Chosen c = choose(m);
   Tensor y = empty({c.count}, x.dtype(), x.device());
-  MT_DISPATCH_CPU(x.device(), m.numel(), masked_select, int64_t(itemsize(x.dtype())), from.data(),
-                  m.data<bool>(), m.numel(), kChunk, c.starts.data(), y.data());
+  MT_DISPATCH(x.device(), m.numel(), masked_select, int64_t(itemsize(x.dtype())), from.data(),
+              m.data<bool>(), m.numel(), c.chunk, c.starts.data<int64_t>(), y.data());
   return y;
 }
 
 void masked_fill_into(const Tensor& y, const Tensor& x, const Tensor& mask, const Tensor& value) {
   if (y.numel() == 0) return;
-  MT_DISPATCH_CPU(y.device(), y.numel(), masked_fill, int64_t(itemsize(y.dtype())),
-                  make_iter(y.sizes(), {&y, &x, &mask}), value.data());
+  ElementIter it = make_iter(y.sizes(), {&y, &x, &mask});
+  it.nargs = 4;
+  it.data[3] = value.data<char>();
+  for (int d = 0; d < it.ndim; d++) it.strides[d][3] = 0;
+  MT_DISPATCH(y.device(), y.numel(), masked_fill, int64_t(itemsize(y.dtype())), it,
+              value.device().is_cpu());
 }
 
 MT_BIND(masked) {

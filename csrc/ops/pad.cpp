@@ -10,14 +10,11 @@ struct Plan : PadPlan {
   std::vector<int64_t> places[kMaxPadDims];
 };
 
-// The place in a dim of n elements that stands at `i` (which may be outside), or -1. A circle is
-// made of what negative padding has left: [begin, end).
-int64_t place(const std::string& mode, int64_t i, int64_t n, int64_t begin, int64_t end) {
-  if (i >= 0 && i < n) return i;
-  if (mode == "reflect") return i < 0 ? -i : 2 * (n - 1) - i;
-  if (mode == "replicate") return i < 0 ? 0 : n - 1;
-  if (mode == "circular") return i < 0 ? i + end : i - n + begin;
-  return -1;
+PadMode mode_of(const std::string& name) {
+  return name == "reflect"     ? PadMode::reflect
+         : name == "replicate" ? PadMode::replicate
+         : name == "circular"  ? PadMode::circular
+                               : PadMode::constant;
 }
 
 void check_dim(const std::string& mode, int64_t before, int64_t after, int64_t n, const Tensor& x,
@@ -50,7 +47,8 @@ void make_plan(const Tensor& x, const std::vector<int64_t>& pad, const std::stri
   p.sizes = x.sizes();
   int64_t lead = 1;
   for (int d = 0; d < outer; d++) lead *= x.size(d);
-  p.out[0] = p.in[0] = lead;
+  p.mode = mode_of(mode);
+  p.dim[0] = {lead, lead, 0, 0, lead};
   p.map[0] = nullptr;
   p.ndim = 1;
   for (int d = outer; d < x.dim(); d++) {
@@ -60,16 +58,13 @@ void make_plan(const Tensor& x, const std::vector<int64_t>& pad, const std::stri
     check_dim(mode, before, after, n, x, d);
     p.sizes[d] = size;
     int k = p.ndim++;
-    p.in[k] = n;
-    p.out[k] = size;
+    p.dim[k] = {n, size, before, std::max<int64_t>(-before, 0), n + std::min<int64_t>(after, 0)};
     p.map[k] = nullptr;
     p.first = std::min(std::max<int64_t>(before, 0), size);
     p.last = std::max(std::min(before + n, size), p.first);
-    if (before == 0 && after == 0) continue;
+    if ((before == 0 && after == 0) || !x.device().is_cpu()) continue;
     p.places[k].resize(size_t(size));
-    for (int64_t i = 0; i < size; i++)
-      p.places[k][size_t(i)] = place(mode, i - before, n, std::max<int64_t>(-before, 0),
-                                     n + std::min<int64_t>(after, 0));
+    for (int64_t i = 0; i < size; i++) p.places[k][size_t(i)] = pad_place(p.mode, p.dim[k], i);
     p.map[k] = p.places[k].data();
   }
 }
@@ -80,9 +75,9 @@ Tensor pad(const Tensor& given, const std::vector<int64_t>& pad, const std::stri
   make_plan(given, pad, mode, p);
   Tensor y = empty(p.sizes, given.dtype(), given.device());
   if (y.numel() == 0) return y;
-  Tensor x = contiguous(given), v = scalar_tensor(value, x.dtype(), x.device());
-  MT_DISPATCH_CPU(x.device(), y.numel(), pad_forward, int64_t(itemsize(x.dtype())), x.data(),
-                  y.data(), p, v.data());
+  Tensor x = contiguous(given), v = scalar_tensor(value, x.dtype(), {});
+  MT_DISPATCH(x.device(), y.numel(), pad_forward, int64_t(itemsize(x.dtype())), x.data(), y.data(),
+              p, v.data());
   return y;
 }
 
@@ -96,7 +91,7 @@ Tensor pad_grad(const Tensor& given, const Dims& sizes, const std::vector<int64_
   Plan p;
   make_plan(dx, pad, mode, p);
   if (dy.numel() && dx.numel())
-    MT_DISPATCH_CPU(dy.device(), dy.numel(), pad_backward, dtype, dy.data(), dx.data(), p);
+    MT_DISPATCH(dy.device(), dy.numel(), pad_backward, dtype, dy.data(), dx.data(), p);
   return to_dtype(dx, given.dtype());
 }
 

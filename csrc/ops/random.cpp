@@ -32,8 +32,8 @@ struct Named {
     }
     check_floating(y, name, "a tensor");
     fill(y, name, [&](const Tensor& t) {
-      MT_DISPATCH_CPU(t.device(), t.numel(), random_fill, op, t.dtype(), t.data(), t.numel(),
-                      uint64_t(seed), uint64_t(offset), a, b);
+      MT_DISPATCH(t.device(), t.numel(), random_fill, op, t.dtype(), t.data(), t.numel(),
+                  uint64_t(seed), uint64_t(offset), a, b);
     });
   }
 };
@@ -43,17 +43,16 @@ void random_(const Tensor& y, int64_t low, int64_t high, int64_t seed, int64_t o
   uint64_t range = uint64_t(high) - uint64_t(low);
   bool wide = range == 0 || range > (uint64_t(1) << 32);
   fill(y, "random_", [&](const Tensor& t) {
-    MT_DISPATCH_CPU(t.device(), t.numel(), random_integers, t.dtype(), t.data(), t.numel(),
-                    uint64_t(seed), uint64_t(offset), low, range, wide);
+    MT_DISPATCH(t.device(), t.numel(), random_integers, t.dtype(), t.data(), t.numel(),
+                uint64_t(seed), uint64_t(offset), low, range, wide);
   });
 }
 
 void check_probabilities(const Tensor& p, const char* name) {
   Tensor q = contiguous(to_dtype(p, DType::Float64));
-  const double* v = q.data<double>();
-  for (int64_t i = 0; i < q.numel(); i++)
-    MT_CHECK(v[i] >= 0 && v[i] <= 1, name,
-             "(): expects all probabilities to be >= 0 and <= 1, got ", v[i]);
+  bool good = true;
+  MT_DISPATCH(q.device(), q.numel(), all_probabilities, q.data<double>(), q.numel(), &good);
+  MT_CHECK(good, name, "(): expects all probabilities to be >= 0 and <= 1");
 }
 
 void bernoulli_(const Tensor& y, const Operand& p, int64_t seed, int64_t offset) {
@@ -67,9 +66,9 @@ void bernoulli_(const Tensor& y, const Operand& p, int64_t seed, int64_t offset)
              "bernoulli_(): expects p to be in [0, 1], but got p=", p.scalar.d);
   }
   fill(y, "bernoulli_", [&](const Tensor& t) {
-    MT_DISPATCH_CPU(t.device(), t.numel(), random_bernoulli, t.dtype(), t.data(),
-                    p.tensor ? many.data<float>() : &one, int64_t(p.tensor ? 1 : 0), t.numel(),
-                    uint64_t(seed), uint64_t(offset));
+    MT_DISPATCH(t.device(), t.numel(), random_bernoulli, t.dtype(), t.data(),
+                p.tensor ? many.data<float>() : nullptr, one, t.numel(), uint64_t(seed),
+                uint64_t(offset));
   });
 }
 
@@ -77,8 +76,8 @@ Tensor poisson(const Tensor& rate, int64_t seed, int64_t offset) {
   check_floating(rate, "poisson", "rates");
   DType dtype = rate.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
   Tensor r = contiguous(to_dtype(rate, dtype)), y = empty_like(r);
-  MT_DISPATCH_CPU(y.device(), y.numel(), random_poisson, dtype, y.data(), r.data(), y.numel(),
-                  uint64_t(seed), uint64_t(offset));
+  MT_DISPATCH(y.device(), y.numel(), random_poisson, dtype, y.data(), r.data(), y.numel(),
+              uint64_t(seed), uint64_t(offset));
   return to_dtype(y, rate.dtype());
 }
 
@@ -103,28 +102,23 @@ Tensor multinomial(const Tensor& weights, int64_t draws, bool replacement, int64
            draws, " of ", n);
   Tensor p = contiguous(to_dtype(weights, DType::Float64));
   const double* v = p.data<double>();
-  for (int64_t r = 0; r < rows; r++) {
-    double sum = 0;
-    int64_t positive = 0;
-    for (int64_t i = 0; i < n; i++) {
-      double x = v[r * n + i];
-      MT_CHECK(x >= 0 && x - x == 0,
-               "multinomial(): probability tensor contains either `inf`, `nan` or element < 0");
-      sum += x;
-      positive += x > 0;
-    }
-    MT_CHECK(sum > 0,
-             "multinomial(): invalid multinomial distribution (sum of probabilities <= 0)");
-    MT_CHECK(replacement || positive >= draws,
-             "multinomial(): invalid multinomial distribution (with "
-             "replacement=False, not enough non-negative category to sample)");
-  }
+  WeightProblem problem = WeightProblem::none;
+  MT_DISPATCH(p.device(), rows * n, multinomial_problem, v, rows, n, replacement ? 1 : draws,
+              &problem);
+  MT_CHECK(problem != WeightProblem::invalid,
+           "multinomial(): probability tensor contains either `inf`, `nan` or element < 0");
+  MT_CHECK(problem != WeightProblem::all_zero,
+           "multinomial(): invalid multinomial distribution (sum of probabilities <= 0)");
+  MT_CHECK(problem != WeightProblem::too_few,
+           "multinomial(): invalid multinomial distribution (with "
+           "replacement=False, not enough non-negative category to sample)");
   Dims shape;
   if (weights.dim() == 2) shape.push(rows);
   shape.push(draws);
-  Tensor y = empty(shape, DType::Int64, {}), work = empty({rows, n}, DType::Float64, {});
-  MT_DISPATCH_CPU(y.device(), rows * n, random_multinomial, v, y.data<int64_t>(), rows, n, draws,
-                  replacement, work.data<double>(), uint64_t(seed), uint64_t(offset));
+  Tensor y = empty(shape, DType::Int64, p.device());
+  Tensor work = empty({rows, n}, DType::Float64, p.device());
+  MT_DISPATCH(y.device(), rows * n, random_multinomial, v, y.data<int64_t>(), rows, n, draws,
+              replacement, work.data<double>(), uint64_t(seed), uint64_t(offset));
   return y;
 }
 

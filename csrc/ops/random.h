@@ -15,24 +15,32 @@ namespace mt {
 // geometric success a; cauchy median a, width b; log_normal of mean a, deviation b.
 enum class RandomOp : int { uniform, normal, exponential, geometric, cauchy, log_normal };
 
+// What is wrong with the weights of a draw.
+enum class WeightProblem : int { none, too_few, all_zero, invalid };
+
 }  // namespace mt
 
 // y[n], of a floating dtype (geometric: of any).
-MT_KERNEL_CPU_ONLY(random_fill, void(RandomOp op, DType dtype, void* y, int64_t n, uint64_t seed,
-                                     uint64_t offset, double a, double b))
+MT_KERNEL(random_fill, void(RandomOp op, DType dtype, void* y, int64_t n, uint64_t seed,
+                            uint64_t offset, double a, double b))
 // y[n] = low + integers below range; range 0 stands for 2^64. `wide`: two words per element.
-MT_KERNEL_CPU_ONLY(random_integers, void(DType dtype, void* y, int64_t n, uint64_t seed,
-                                         uint64_t offset, int64_t low, uint64_t range, bool wide))
-// y[n] = 1 with probability p[i], else 0; p is float32, of one element where p_step is 0.
-MT_KERNEL_CPU_ONLY(random_bernoulli, void(DType dtype, void* y, const float* p, int64_t p_step,
-                                          int64_t n, uint64_t seed, uint64_t offset))
+MT_KERNEL(random_integers, void(DType dtype, void* y, int64_t n, uint64_t seed, uint64_t offset,
+                                int64_t low, uint64_t range, bool wide))
+// y[n] = 1 with probability p[i], else 0; where p is null with probability `one`.
+MT_KERNEL(random_bernoulli, void(DType dtype, void* y, const float* p, float one, int64_t n,
+                                 uint64_t seed, uint64_t offset))
+// Whether all lie in [0, 1]. On a GPU *good is not touched: an error is raised at a later check.
+MT_KERNEL(all_probabilities, void(const double* p, int64_t n, bool* good))
 // y[n] ~ Poisson(rate[i]), float32 or float64.
-MT_KERNEL_CPU_ONLY(random_poisson, void(DType dtype, void* y, const void* rate, int64_t n,
-                                        uint64_t seed, uint64_t offset))
-// A permutation of 0 .. n - 1.
+MT_KERNEL(random_poisson,
+          void(DType dtype, void* y, const void* rate, int64_t n, uint64_t seed, uint64_t offset))
+// A permutation of 0 .. n - 1, which is a chain of swaps: made on the CPU for all devices.
 MT_KERNEL_CPU_ONLY(random_permutation, void(int64_t* y, int64_t n, uint64_t seed, uint64_t offset))
+// Weights must be finite and not negative, and at least `draws` of a row's above 0.
+MT_KERNEL(multinomial_problem, void(const double* weights, int64_t rows, int64_t n, int64_t draws,
+                                    WeightProblem* problem))
 // y[rows, draws]: indices into weights[rows, n], float64; work is of that size. Without replacement
 // draws <= n.
-MT_KERNEL_CPU_ONLY(random_multinomial,
-                   void(const double* weights, int64_t* y, int64_t rows, int64_t n, int64_t draws,
-                        bool replacement, double* work, uint64_t seed, uint64_t offset))
+MT_KERNEL(random_multinomial,
+          void(const double* weights, int64_t* y, int64_t rows, int64_t n, int64_t draws,
+               bool replacement, double* work, uint64_t seed, uint64_t offset))

@@ -1,4 +1,6 @@
 // Repetition of whole tensors and of single slices.
+#include "ops/repeat.h"
+
 #include "ops/dispatch.h"
 
 namespace mt {
@@ -35,25 +37,28 @@ Tensor repeat(const Tensor& x, const Dims& times) {
 }
 
 // repeats[0] times 0, repeats[1] times 1 ...; `total` is the sum where the caller knows it, or -1.
-Tensor repeat_places(const Tensor& repeats, int64_t total) {
+Tensor places_of(const Tensor& repeats, int64_t total) {
   MT_CHECK(repeats.dim() == 1,
            "repeat_interleave(): repeats must be 0-dim or 1-dim tensor, got shape ",
            repeats.sizes());
   MT_CHECK(is_integral(repeats.dtype()),
            "repeat_interleave(): repeats has to be of an integer dtype, got ", repeats.dtype());
-  Tensor r = contiguous(to_dtype(repeats, DType::Int64));
-  const int64_t* times = r.data<int64_t>();
-  int64_t sum = 0;
-  for (int64_t i = 0; i < r.numel(); i++) {
+  // The host has to know the sum, and so reads all of them.
+  Tensor r = to_device(contiguous(to_dtype(repeats, DType::Int64)), {});
+  const int64_t n = r.numel(), *times = r.data<int64_t>();
+  Tensor starts = empty({n + 1}, DType::Int64, {});
+  int64_t sum = 0, *start = starts.data<int64_t>();
+  for (int64_t i = 0; i < n; i++) {
+    start[i] = sum;
     MT_CHECK(times[i] >= 0, "repeat_interleave(): repeats can not be negative, got ", times[i]);
     sum += times[i];
   }
+  start[n] = sum;
   MT_CHECK(total < 0 || total == sum, "repeat_interleave(): output_size ", total,
            " is not the sum of repeats, ", sum);
   Tensor y = empty({sum}, DType::Int64, repeats.device());
-  int64_t* to = y.data<int64_t>();
-  for (int64_t i = 0; i < r.numel(); i++)
-    for (int64_t k = 0; k < times[i]; k++) *to++ = i;
+  starts = to_device(starts, repeats.device());
+  MT_DISPATCH(y.device(), sum, repeat_places, starts.data<int64_t>(), n, sum, y.data<int64_t>());
   return y;
 }
 
@@ -61,7 +66,7 @@ Tensor repeat_places(const Tensor& repeats, int64_t total) {
 
 MT_BIND(repeat) {
   def_op<&repeat>(m, "repeat");
-  def_plain<&repeat_places>(m, "repeat_places");
+  def_plain<&places_of>(m, "repeat_places");
 }
 
 }  // namespace mt

@@ -144,8 +144,8 @@ Tensor forward(TernaryOp op, const char* name, const Operand& a, const Operand& 
   Tensor z = result({&a, &b, &c}, shape_of({&a, &b, &c}, name), dtype);
   DType compute = compute_dtype(dtype);
   Quad q(z, {&a, &b, &c}, compute);
-  MT_DISPATCH_CPU(z.device(), z.numel(), ternary_forward, op, compute, q.types, q.it,
-                  Number{value.d, value.i});
+  MT_DISPATCH(z.device(), z.numel(), ternary_forward, op, compute, q.types, q.it,
+              Number{value.d, value.i});
   return z;
 }
 
@@ -163,8 +163,8 @@ void forward_(TernaryOp op, const char* name, const Tensor& z, const Operand& b,
   } else {
     DType compute = compute_dtype(dtype);
     Quad q(z, {&a, &b, &c}, compute);
-    MT_DISPATCH_CPU(z.device(), z.numel(), ternary_forward, op, compute, q.types, q.it,
-                    Number{value.d, value.i});
+    MT_DISPATCH(z.device(), z.numel(), ternary_forward, op, compute, q.types, q.it,
+                Number{value.d, value.i});
   }
   z.bump_version();
 }
@@ -188,7 +188,7 @@ Tensor where(const Tensor& condition, const Operand& x, const Operand& y) {
   Operand c{&condition, {}};
   Tensor z = result({&x, &y, &c}, shape_of({&c, &x, &y}, "where"), dtype);
   Quad q(z, {&c, &x, &y}, compute);
-  MT_DISPATCH_CPU(z.device(), z.numel(), where_forward, compute, q.types, q.it);
+  MT_DISPATCH(z.device(), z.numel(), where_forward, compute, q.types, q.it);
   return z;
 }
 

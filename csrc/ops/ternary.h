@@ -28,7 +28,7 @@ enum class TernaryOp : int {
 }  // namespace mt
 
 // z = f(x, y, w): operands {z, x, y, w}.
-MT_KERNEL_CPU_ONLY(ternary_forward, void(TernaryOp op, DType compute, OperandTypes types,
-                                         const ElementIter& it, Number value))
+MT_KERNEL(ternary_forward, void(TernaryOp op, DType compute, OperandTypes types,
+                                const ElementIter& it, Number value))
 // z = c ? x : y: operands {z, bool c, x, y}.
-MT_KERNEL_CPU_ONLY(where_forward, void(DType compute, OperandTypes types, const ElementIter& it))
+MT_KERNEL(where_forward, void(DType compute, OperandTypes types, const ElementIter& it))

@@ -8,8 +8,8 @@ namespace {
 void run(const Tensor& x, const Tensor& y, int64_t k, bool upper) {
   if (y.numel() == 0) return;
   int64_t rows = y.size(-2), cols = y.size(-1);
-  MT_DISPATCH_CPU(y.device(), y.numel(), tri, int64_t(itemsize(y.dtype())), x.data(), y.data(),
-                  y.numel() / (rows * cols), rows, cols, k, upper);
+  MT_DISPATCH(y.device(), y.numel(), tri, int64_t(itemsize(y.dtype())), x.data(), y.data(),
+              y.numel() / (rows * cols), rows, cols, k, upper);
 }
 
 void check(const Tensor& x, const char* op) {

@@ -57,7 +57,7 @@ Tensor unfold_blocks(const Tensor& x, py::handle kernel, py::handle dilation, py
   Dims sizes{p.c * p.taps(), p.out_size()};
   if (x.dim() == 4) sizes.insert(0, p.batch);
   Tensor y = empty(sizes, t, x.device());
-  if (y.numel()) MT_DISPATCH_CPU(x.device(), y.numel(), unfold_forward, t, p, xc.data(), y.data());
+  if (y.numel()) MT_DISPATCH(x.device(), y.numel(), unfold_forward, t, p, xc.data(), y.data());
   return to_dtype(y, x.dtype());
 }
 
@@ -87,7 +87,7 @@ Tensor fold_blocks(const Tensor& columns, py::handle output, py::handle kernel, 
   if (columns.dim() == 3) sizes.insert(0, p.batch);
   Tensor x = empty(sizes, t, columns.device());
   if (x.numel())
-    MT_DISPATCH_CPU(columns.device(), columns.numel(), fold_forward, t, p, from.data(), x.data());
+    MT_DISPATCH(columns.device(), columns.numel(), fold_forward, t, p, from.data(), x.data());
   return to_dtype(x, columns.dtype());
 }
 

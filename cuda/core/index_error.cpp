@@ -8,8 +8,9 @@
 namespace mt::cuda {
 namespace {
 
-constexpr const char* kNames[] = {"none",      "index",        "gather",        "scatter",
-                                  "embedding", "index_select", "cross_entropy", "put_"};
+constexpr const char* kNames[] = {
+    "none",         "index",         "gather", "scatter",   "embedding",
+    "index_select", "cross_entropy", "put_",   "bernoulli", "binary_cross_entropy"};
 
 // One record for all devices: mapped, portable host memory. Null until a kernel asks for it.
 std::atomic<IndexErrors*> record{nullptr};
@@ -35,6 +36,13 @@ void check_index_errors() {
   if (MT_LIKELY(!errors || !*const_cast<volatile int*>(&errors->claimed))) return;
   IndexErrors seen = *errors;
   *errors = {};
+  if (seen.op == IndexOp::bernoulli)
+    fail(ErrorKind::Runtime,
+         "bernoulli_(): expects all probabilities to be >= 0 and <= 1 (found on the GPU)");
+  if (seen.op == IndexOp::binary_cross_entropy)
+    fail(ErrorKind::Runtime,
+         "binary_cross_entropy(): all elements of input should be between 0 and 1 (found on the "
+         "GPU)");
   fail(ErrorKind::Index, kNames[int(seen.op)], "(): index ", int64_t(seen.index),
        " is out of bounds for a dimension of size ", int64_t(seen.size), " (found on the GPU)");
 }

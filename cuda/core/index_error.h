@@ -16,7 +16,10 @@ enum class IndexOp : int {
   embedding,
   index_select,
   cross_entropy,
-  put
+  put,
+  // Numbers that must lie in [0, 1]: RuntimeError, without index and size.
+  bernoulli,
+  binary_cross_entropy
 };
 
 struct IndexErrors {

@@ -1,5 +1,7 @@
 #include "cuda/kernels/elementwise.cuh"
 
+#include <utility>
+
 #include "cuda/core/device.h"
 #include "ops/copy.h"
 
@@ -16,55 +18,75 @@ bool is_number(const OperandTypes& types, int k) { return types.numbers >> k & 1
 
 }  // namespace
 
-// A converted operand is dense in the iterator's order of dims; dims that it is broadcast along
-// stay broadcast.
 Converted::Converted(const ElementIter& given, const OperandTypes& given_types, DType compute)
     : it(given), types(given_types) {
-  for (int k = 1; k < it.nargs; k++) {
+  for (int k = 0; k < it.nargs; k++) {
     if (is_number(types, k) || reads(compute, types.t[k])) continue;
-    ElementIter copy_it;
-    copy_it.nargs = 2;
-    copy_it.ndim = 0;
-    const int64_t size = int64_t(itemsize(compute));
-    int64_t step = size;
-    for (int d = 0; d < it.ndim; d++) {
-      const int64_t source = it.strides[d][k];
-      it.strides[d][k] = source ? step : 0;
-      if (!source) continue;
-      copy_it.shape[copy_it.ndim] = it.shape[d];
-      copy_it.strides[copy_it.ndim][0] = step;
-      copy_it.strides[copy_it.ndim++][1] = source;
-      step *= it.shape[d];
+    const DType type = types.t[k];
+    const ElementIter between = move(k, compute);
+    if (k > 0) {
+      copy(compute, type, between);
+      continue;
     }
-    if (copy_it.ndim == 0) {
-      copy_it.ndim = 1;
-      copy_it.shape[0] = 1;
-      copy_it.strides[0][0] = copy_it.strides[0][1] = size;
-    }
-    copy_it.numel = step / size;
-    Block& block = blocks_[count_++];
-    block.bytes = size_t(step);
-    block.data = allocate(block.bytes, current_device(), &block.stream);
-    copy_it.data[0] = static_cast<char*>(block.data);
-    copy_it.data[1] = it.data[k];
-    copy(compute, types.t[k], copy_it);
-    it.data[k] = static_cast<char*>(block.data);
-    types.t[k] = compute;
+    out_ = between;
+    for (int d = 0; d < out_.ndim; d++) std::swap(out_.strides[d][0], out_.strides[d][1]);
+    std::swap(out_.data[0], out_.data[1]);
+    out_type_ = type;
   }
 }
+
+// The new memory is dense in the iterator's order of dims; dims that an operand is broadcast along
+// stay broadcast.
+ElementIter Converted::move(int k, DType compute) {
+  ElementIter between;
+  between.nargs = 2;
+  const int64_t size = int64_t(itemsize(compute));
+  int64_t step = size;
+  for (int d = 0; d < it.ndim; d++) {
+    const int64_t old = it.strides[d][k];
+    it.strides[d][k] = old ? step : 0;
+    if (!old) continue;
+    between.shape[between.ndim] = it.shape[d];
+    between.strides[between.ndim][0] = step;
+    between.strides[between.ndim++][1] = old;
+    step *= it.shape[d];
+  }
+  if (between.ndim == 0) {
+    between.ndim = 1;
+    between.shape[0] = 1;
+    between.strides[0][0] = between.strides[0][1] = size;
+  }
+  between.numel = step / size;
+  Block& block = blocks_[count_++];
+  block.bytes = size_t(step);
+  block.data = allocate(block.bytes, current_device(), &block.stream);
+  between.data[0] = static_cast<char*>(block.data);
+  between.data[1] = it.data[k];
+  it.data[k] = between.data[0];
+  types.t[k] = compute;
+  return between;
+}
+
+void Converted::convert_out() const { copy(out_type_, types.t[0], out_); }
 
 Converted::~Converted() {
   for (int k = 0; k < count_; k++)
     release(blocks_[k].data, blocks_[k].bytes, current_device(), blocks_[k].stream);
 }
 
-bool is_flat(const ElementIter& it, const OperandTypes& types) {
-  if (it.ndim > 1) return false;
+bool take_vectors(ElementIter& it, const OperandTypes& types) {
+  if (it.ndim == 0 || it.shape[0] % kVector) return false;
   for (int k = 0; k < it.nargs; k++) {
-    if (is_number(types, k) || it.ndim == 0) continue;
-    const int64_t stride = it.strides[0][k];
-    if (stride != int64_t(itemsize(types.t[k])) && !(stride == 0 && k > 0)) return false;
+    if (is_number(types, k) || (it.strides[0][k] == 0 && k > 0)) continue;
+    const int64_t size = int64_t(itemsize(types.t[k]));
+    const int64_t vector = size * kVector < 16 ? size * kVector : 16;
+    if (it.strides[0][k] != size || reinterpret_cast<intptr_t>(it.data[k]) % vector) return false;
+    for (int d = 1; d < it.ndim; d++)
+      if (it.strides[d][k] % vector) return false;
   }
+  it.shape[0] /= kVector;
+  it.numel /= kVector;
+  for (int k = 0; k < it.nargs; k++) it.strides[0][k] *= kVector;
   return true;
 }
 
@@ -78,8 +100,6 @@ Argument argument_of(const ElementIter& it, const OperandTypes& types, int k, DT
   }
   a.data = it.data[k];
   a.single = it.ndim > 0 && it.strides[0][k] == 0;
-  size_t bytes = itemsize(a.type) * kVector;
-  a.aligned = reinterpret_cast<uintptr_t>(a.data) % (bytes < 16 ? bytes : 16) == 0;
   return a;
 }
 

@@ -1,10 +1,12 @@
-// Elementwise kernels: out = f(in...), one kernel per formula and compute type.
+// Elementwise kernels: out = f(in...), one or two kernels per formula and compute type.
 //
 // Memory may hold another dtype than the one computed in: the 16-bit floats beside float, the
 // smaller integers beside int64; the choice is the same for all threads, so it costs a branch and
-// no divergence. Other dtypes are converted first (rare: an integer tensor in floating arithmetic).
-// Flat operands move in vectors of four elements; strided ones element by element.
-// Bytes: each operand once. Work: kVectors vectors of four elements per thread.
+// no divergence. Other dtypes are converted before or after (rare: an integer tensor in floating
+// arithmetic).
+// Float32 and 16-bit operands move in vectors of four per thread where their innermost dim has 4n
+// elements, each aligned and contiguous or one for all; others element by element. Bytes: each
+// operand once.
 #pragma once
 #include "core/iter.h"
 #include "cuda/core/divide.h"
@@ -14,27 +16,20 @@
 
 namespace mt::cuda {
 
-constexpr int kVector = 4;   // elements per access
-constexpr int kVectors = 2;  // accesses per thread and operand
+constexpr int kVector = 4;  // elements per access
 
 // One operand: memory, or a number that every element has.
 struct Argument {
   char* data;
   DType type;
   bool number;   // `value` holds the compute type
-  bool aligned;  // for vectors of kVector elements
-  bool single;   // flat loops: one element for all
+  bool single;   // one element for a whole vector
   double value;  // bits of the compute type
 };
 
+// Over elements, or over vectors of them; strides in bytes.
 template <int N>
-struct FlatLoop {
-  int64_t numel;
-  Argument arg[N];
-};
-
-template <int N>
-struct StridedLoop {
+struct Loop {
   uint32_t numel;
   int ndim;
   Argument arg[N];
@@ -94,72 +89,88 @@ __device__ __forceinline__ T number_of(const Argument& a) {
   return v;
 }
 
-// Elements [i, i + count) of a flat operand.
 template <class T>
-__device__ __forceinline__ void load_flat(const Argument& a, int64_t i, int count,
-                                          T (&out)[kVector]) {
-  if (a.number) {
-    const T v = number_of<T>(a);
-    for (int k = 0; k < kVector; k++) out[k] = v;
-    return;
-  }
+__device__ __forceinline__ T load_one(const Argument& a, int64_t offset) {
+  if (a.number) return number_of<T>(a);
+  T out = T(0);
   with_memory_type<T>(a.type, [&](auto example) {
-    using M = decltype(example);
-    const M* p = reinterpret_cast<const M*>(a.data);
-    if (a.single) {
-      const T v = T(load(p[0]));
-      for (int k = 0; k < kVector; k++) out[k] = v;
-    } else if (a.aligned && count == kVector) {
-      const Vec<M, kVector> v = *reinterpret_cast<const Vec<M, kVector>*>(p + i);
-#pragma unroll
-      for (int k = 0; k < kVector; k++) out[k] = T(load(v.v[k]));
-    } else {
-      for (int k = 0; k < count; k++) out[k] = T(load(p[i + k]));
-    }
+    out = T(load(*reinterpret_cast<const decltype(example)*>(a.data + offset)));
   });
+  return out;
 }
 
 template <class R>
-__device__ __forceinline__ void store_flat(const Argument& a, int64_t i, int count,
-                                           const R (&value)[kVector]) {
+__device__ __forceinline__ void store_one(const Argument& a, int64_t offset, R value) {
   const auto put = [&](auto example) {
     using M = decltype(example);
-    M* p = reinterpret_cast<M*>(a.data);
-    if (a.aligned && count == kVector) {
-      Vec<M, kVector> v;
-#pragma unroll
-      for (int k = 0; k < kVector; k++) v.v[k] = store_as<M>(value[k]);
-      *reinterpret_cast<Vec<M, kVector>*>(p + i) = v;
-    } else {
-      for (int k = 0; k < count; k++) p[i + k] = store_as<M>(value[k]);
-    }
+    *reinterpret_cast<M*>(a.data + offset) = store_as<M>(value);
   };
   if constexpr (__is_same(R, bool)) put(bool{});
   else with_memory_type<R>(a.type, put);
 }
 
+template <class T>
+__device__ __forceinline__ void load_vector(const Argument& a, int64_t offset, T (&out)[kVector]) {
+  if (a.number || a.single) {
+    const T v = load_one<T>(a, offset);
+#pragma unroll
+    for (int k = 0; k < kVector; k++) out[k] = v;
+    return;
+  }
+  with_memory_type<T>(a.type, [&](auto example) {
+    using M = decltype(example);
+    const Vec<M, kVector> v = *reinterpret_cast<const Vec<M, kVector>*>(a.data + offset);
+#pragma unroll
+    for (int k = 0; k < kVector; k++) out[k] = T(load(v.v[k]));
+  });
+}
+
+template <class R>
+__device__ __forceinline__ void store_vector(const Argument& a, int64_t offset,
+                                             const R (&value)[kVector]) {
+  const auto put = [&](auto example) {
+    using M = decltype(example);
+    Vec<M, kVector> v;
+#pragma unroll
+    for (int k = 0; k < kVector; k++) v.v[k] = store_as<M>(value[k]);
+    *reinterpret_cast<Vec<M, kVector>*>(a.data + offset) = v;
+  };
+  if constexpr (__is_same(R, bool)) put(bool{});
+  else with_memory_type<R>(a.type, put);
+}
+
+// Where item i of a loop lies in each operand.
+template <int N>
+__device__ __forceinline__ void locate(const Loop<N>& loop, uint32_t i, int64_t (&offset)[N]) {
+#pragma unroll
+  for (int k = 0; k < N; k++) offset[k] = 0;
+  for (int d = 0; d < loop.ndim; d++) {
+    uint32_t index = i;
+    if (d + 1 < loop.ndim) i = loop.shape[d].divide(i, &index);
+#pragma unroll
+    for (int k = 0; k < N; k++) offset[k] += index * loop.strides[d][k];
+  }
+}
+
 template <class R, class T, int N, class F, size_t... I>
 __device__ __forceinline__ void apply(const F& f, R (&out)[kVector], const T (&in)[N][kVector],
-                                      int count, std::index_sequence<I...>) {
+                                      std::index_sequence<I...>) {
 #pragma unroll
-  for (int k = 0; k < kVector; k++)
-    if (k < count) out[k] = f(in[I][k]...);
+  for (int k = 0; k < kVector; k++) out[k] = f(in[I][k]...);
 }
 
 template <class R, class T, int N, class F>
-__global__ void __launch_bounds__(kThreads) flat_kernel(const FlatLoop<N + 1> loop, const F f) {
-  int64_t i = (int64_t(blockIdx.x) * kVectors * blockDim.x + threadIdx.x) * kVector;
+__global__ void __launch_bounds__(kThreads) vector_kernel(const Loop<N + 1> loop, const F f) {
+  const uint32_t i = blockIdx.x * kThreads + threadIdx.x;
+  if (i >= loop.numel) return;
+  int64_t offset[N + 1];
+  locate(loop, i, offset);
+  T in[N][kVector];
+  R out[kVector];
 #pragma unroll
-  for (int u = 0; u < kVectors; u++, i += int64_t(kThreads) * kVector) {
-    if (i >= loop.numel) return;
-    const int count = loop.numel - i < kVector ? int(loop.numel - i) : kVector;
-    T in[N][kVector];
-    R out[kVector];
-#pragma unroll
-    for (int k = 0; k < N; k++) load_flat<T>(loop.arg[k + 1], i, count, in[k]);
-    apply<R, T, N>(f, out, in, count, std::make_index_sequence<N>{});
-    store_flat<R>(loop.arg[0], i, count, out);
-  }
+  for (int k = 0; k < N; k++) load_vector<T>(loop.arg[k + 1], offset[k + 1], in[k]);
+  apply<R, T, N>(f, out, in, std::make_index_sequence<N>{});
+  store_vector<R>(loop.arg[0], offset[0], out);
 }
 
 template <class R, class T, int N, class F, size_t... I>
@@ -168,75 +179,78 @@ __device__ __forceinline__ R apply_one(const F& f, const T (&in)[N], std::index_
 }
 
 template <class R, class T, int N, class F>
-__global__ void __launch_bounds__(kThreads)
-    strided_kernel(const StridedLoop<N + 1> loop, const F f) {
+__global__ void __launch_bounds__(kThreads) element_kernel(const Loop<N + 1> loop, const F f) {
   const uint32_t i = blockIdx.x * kThreads + threadIdx.x;
   if (i >= loop.numel) return;
-  int64_t offset[N + 1] = {};
-  uint32_t rest = i;
-  for (int d = 0; d < loop.ndim; d++) {
-    uint32_t index;
-    rest = loop.shape[d].divide(rest, &index);
-#pragma unroll
-    for (int k = 0; k <= N; k++) offset[k] += index * loop.strides[d][k];
-  }
+  int64_t offset[N + 1];
+  locate(loop, i, offset);
   T in[N];
 #pragma unroll
-  for (int k = 0; k < N; k++) {
-    const Argument& a = loop.arg[k + 1];
-    if (a.number) {
-      in[k] = number_of<T>(a);
-    } else {
-      with_memory_type<T>(a.type, [&](auto example) {
-        in[k] = T(load(*reinterpret_cast<const decltype(example)*>(a.data + offset[k + 1])));
-      });
-    }
-  }
-  const R out = apply_one<R, T, N>(f, in, std::make_index_sequence<N>{});
-  const auto put = [&](auto example) {
-    using M = decltype(example);
-    *reinterpret_cast<M*>(loop.arg[0].data + offset[0]) = store_as<M>(out);
-  };
-  if constexpr (__is_same(R, bool)) put(bool{});
-  else with_memory_type<R>(loop.arg[0].type, put);
+  for (int k = 0; k < N; k++) in[k] = load_one<T>(loop.arg[k + 1], offset[k + 1]);
+  store_one<R>(loop.arg[0], offset[0], apply_one<R, T, N>(f, in, std::make_index_sequence<N>{}));
 }
 
 // --- host side (elementwise.cu)
 
 // Operands whose dtype the kernels of `compute` do not read, converted to it; freed in stream
-// order.
+// order. A result of such a dtype is computed in other memory, and finish() converts it.
 class Converted {
  public:
   Converted(const ElementIter& it, const OperandTypes& types, DType compute);
   ~Converted();
   Converted(const Converted&) = delete;
   Converted& operator=(const Converted&) = delete;
+  void finish() const {
+    if (out_.nargs) convert_out();
+  }
   ElementIter it;
   OperandTypes types;
 
  private:
+  // Moves operand k to new memory of type `compute`; the copy between old and new, {new, old}.
+  ElementIter move(int k, DType compute);
+  void convert_out() const;
+
   struct Block {
     void *data, *stream;
     size_t bytes;
   } blocks_[kMaxOperands];
   int count_ = 0;
+  ElementIter out_;  // {result, what was computed}
+  DType out_type_;
 };
 
-// The part of `it` with fewer than 2^31 elements that starts at outermost index `begin`.
 Argument argument_of(const ElementIter& it, const OperandTypes& types, int k, DType compute);
-bool is_flat(const ElementIter& it, const OperandTypes& types);
-// Splits along the outermost dims until a part has fewer than 2^31 elements.
+// Makes the elements of `it` vectors of kVector, where all operands allow.
+bool take_vectors(ElementIter& it, const OperandTypes& types);
+// Splits along the outermost dims until a part has fewer than 2^31 items.
 template <class F>
 void for_small_parts(const ElementIter& it, const F& f) {
-  if (it.numel <= 0x7fffffff) return f(it);
+  constexpr int64_t most = 0x7fffffff;
+  if (it.numel <= most) return f(it);
   const int d = it.ndim - 1;
-  for (int64_t i = 0; i < it.shape[d]; i++) {
+  const int64_t inner = it.numel / it.shape[d], step = inner < most ? most / inner : 1;
+  for (int64_t i = 0; i < it.shape[d]; i += step) {
     ElementIter part = it;
-    part.ndim = d;
-    part.numel = it.numel / it.shape[d];
+    part.shape[d] = it.shape[d] - i < step ? it.shape[d] - i : step;
+    part.numel = inner * part.shape[d];
+    if (part.shape[d] == 1 && d > 0) part.ndim = d;
     for (int k = 0; k < it.nargs; k++) part.data[k] += i * it.strides[d][k];
     for_small_parts(part, f);
   }
+}
+
+template <int N>
+Loop<N> loop_of(const ElementIter& it, const OperandTypes& types, DType compute) {
+  Loop<N> loop;
+  loop.numel = uint32_t(it.numel);
+  loop.ndim = it.ndim;
+  for (int k = 0; k < N; k++) loop.arg[k] = argument_of(it, types, k, compute);
+  for (int d = 0; d < it.ndim; d++) {
+    loop.shape[d] = Divider(uint32_t(it.shape[d]));
+    for (int k = 0; k < N; k++) loop.strides[d][k] = it.strides[d][k];
+  }
+  return loop;
 }
 
 // out = f(in...) over the N + 1 operands of `it`, computed in T; R is what f returns.
@@ -244,27 +258,23 @@ template <class R, class T, int N, class F>
 void run_elementwise(const ElementIter& given, const OperandTypes& given_types, const F& f) {
   if (given.numel == 0) return;
   const DType compute = dtype_of<T>::value;
-  const Converted ready(given, given_types, compute);
-  if (is_flat(ready.it, ready.types)) {
-    FlatLoop<N + 1> loop;
-    loop.numel = ready.it.numel;
-    for (int k = 0; k <= N; k++) loop.arg[k] = argument_of(ready.it, ready.types, k, compute);
-    MT_LAUNCH((flat_kernel<R, T, N, F>), grid_for(loop.numel, kThreads * kVector * kVectors),
-              kThreads, 0, stream(), loop, f);
-    return;
+  Converted ready(given, given_types, compute);
+  if constexpr (__is_same(T, float)) {
+    if (take_vectors(ready.it, ready.types)) {
+      for_small_parts(ready.it, [&](const ElementIter& it) {
+        const auto loop = loop_of<N + 1>(it, ready.types, compute);
+        MT_LAUNCH((vector_kernel<R, T, N, F>), grid_for(it.numel, kThreads), kThreads, 0, stream(),
+                  loop, f);
+      });
+      return ready.finish();
+    }
   }
   for_small_parts(ready.it, [&](const ElementIter& it) {
-    StridedLoop<N + 1> loop;
-    loop.numel = uint32_t(it.numel);
-    loop.ndim = it.ndim;
-    for (int k = 0; k <= N; k++) loop.arg[k] = argument_of(it, ready.types, k, compute);
-    for (int d = 0; d < it.ndim; d++) {
-      loop.shape[d] = Divider(uint32_t(it.shape[d]));
-      for (int k = 0; k <= N; k++) loop.strides[d][k] = it.strides[d][k];
-    }
-    MT_LAUNCH((strided_kernel<R, T, N, F>), grid_for(it.numel, kThreads), kThreads, 0, stream(),
+    const auto loop = loop_of<N + 1>(it, ready.types, compute);
+    MT_LAUNCH((element_kernel<R, T, N, F>), grid_for(it.numel, kThreads), kThreads, 0, stream(),
               loop, f);
   });
+  ready.finish();
 }
 
 }  // namespace mt::cuda

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 from importlib import import_module
 
+from .. import _autocast
 from ._register import FUNCTIONAL, FUNCTIONS, METHODS
 
 for _file in sorted(os.listdir(os.path.dirname(__file__))):
     if _file.endswith(".py") and not _file.startswith("_"):
         import_module(f"{__name__}.{_file[:-3]}")
+_autocast.wrap_all(FUNCTIONS, METHODS, FUNCTIONAL)
 
 
 def __getattr__(name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from .. import _autocast as _amp
 from .._load import _C
 from ._compose import gradients
 from ._register import FUNCTIONS, Node, functional, record
@@ -73,6 +74,8 @@ def scaled_dot_product_attention(
     Returns:
         [..., L, Ev]; zeros where a query sees no key.
     """
+    if _amp.enabled:
+        query, key, value, attn_mask = _amp.low(query, key, value, attn_mask)
     if is_causal and attn_mask is not None:
         raise RuntimeError(
             "scaled_dot_product_attention(): Explicit attn_mask should not be set when is_causal=True"

@@ -5,6 +5,7 @@ Gradients come back in the broadcast shape; the engine sums them to each operand
 
 from __future__ import annotations
 
+from .. import _autocast as _amp
 from .._load import _C
 from ..autograd import inplace as _inplace
 from ._register import FUNCTIONS, METHODS, Node, alias, inplace, op, record, write_out
@@ -234,6 +235,8 @@ def pow(input, exponent, *, out=None):
     Raises:
         RuntimeError: an integer tensor and a negative number.
     """
+    if _amp.enabled:
+        input, exponent = _amp.float32("pow", input, exponent)
     z = _c_pow(input, exponent)
     if z.requires_grad:
         if isinstance(exponent, _Tensor):

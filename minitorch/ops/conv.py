@@ -7,6 +7,7 @@ and the gradients of each are the other two. A transposed convolution is I.
 
 from __future__ import annotations
 
+from .. import _autocast as _amp
 from .._load import _C
 from ._register import FUNCTIONAL, FUNCTIONS, Node, record
 
@@ -127,6 +128,8 @@ def _one_tap_channels_last(x, weight, bias, stride, padding, groups):
 
 def _conv(nd):
     def conv(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+        if _amp.enabled:
+            input, weight, bias = _amp.low(input, weight, bias)
         if nd == 2 and not input.is_contiguous():
             y = _one_tap_channels_last(input, weight, bias, stride, padding, groups)
             if y is not None:
@@ -162,6 +165,8 @@ def _conv_transpose(nd):
     def conv_transpose(
         input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
     ):
+        if _amp.enabled:
+            input, weight, bias = _amp.low(input, weight, bias)
         y = _C.conv_transpose(
             input, weight, bias, stride, padding, output_padding, groups, dilation, nd
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _autocast as _amp
 from .._load import _C
 from ._reduction import MEAN, NONE, SUM, reduction_code
 from ._register import FUNCTIONAL, Node, functional, record
@@ -95,6 +96,8 @@ def cross_entropy(
         IndexError: a target outside of [0, C).
         ValueError: input and target of different batch sizes.
     """
+    if _amp.enabled:
+        input, target, weight = _amp.float32("cross_entropy", input, target, weight)
     code = reduction_code(reduction, size_average, reduce)
     loss, stats, total = _C.cross_entropy(
         input, target, weight, code, ignore_index, label_smoothing

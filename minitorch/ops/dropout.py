@@ -5,6 +5,7 @@ from __future__ import annotations
 from .._load import _C
 from ..autograd import inplace as _inplace
 from ..random import default_generator as _default
+from ..random import generator_of as _generator_of
 from ._register import FUNCTIONS, Node, functional, record
 
 _c_dropout = _C.dropout
@@ -45,7 +46,7 @@ def dropout(input, p=0.5, training=True, inplace=False):
         return input
     if p == 1:
         return input.mul_(0) if inplace else input * 0
-    place = _default.reserve(input.numel())
+    place = (_generator_of(input) if input.is_cuda else _default).reserve(input.numel())
     if not inplace:
         return _draw(input, p, place)
     if _inplace.tracked(input):
@@ -60,7 +61,7 @@ def _mask(input, p, channels):
     """1 with probability 1 - p: per element, or per channel ([n, c, 1, ...])."""
     shape = input.shape[:2] + (1,) * (input.dim() - 2) if channels else input.shape
     mask = _C.empty(shape, input.dtype, input.device)
-    _C.bernoulli_(mask, 1.0 - p, *_default.reserve(mask.numel()))
+    _C.bernoulli_(mask, 1.0 - p, *_generator_of(mask).reserve(mask.numel()))
     return mask
 
 

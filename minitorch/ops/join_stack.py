@@ -203,4 +203,4 @@ def combinations(input, r=2, with_replacement=False):
     places = list(choose(range(input.shape[0]), r))
     if not places:
         return input[:0].reshape(0, 1).expand(0, r)
-    return input[_C.from_sequence(places, _C.int64, _C.float32)]
+    return input[_C.from_sequence(places, _C.int64, _C.float32).to(input.device)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _autocast as _amp
 from .._load import _C
 from ._compose import gradients
 from ._register import Node, function, functional, record
@@ -73,6 +74,8 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     Returns:
         A tensor of input's shape.
     """
+    if _amp.enabled:
+        input, weight, bias = _amp.float32("layer_norm", input, weight, bias)
     y, mean, rstd = _C.layer_norm(input, normalized_shape, weight, bias, eps)
     if y.requires_grad:
         node = record(LayerNorm, y, (input, weight, bias), (input, weight, bias, mean, rstd))

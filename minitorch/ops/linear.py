@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _autocast as _amp
 from .._load import _C
 from ._register import FUNCTIONS, Node, function, functional, record, write_out
 from .activation import gelu, relu
@@ -36,6 +37,8 @@ def linear(input, weight, bias=None, *, out=None):
     Returns:
         (..., out_features).
     """
+    if _amp.enabled:
+        input, weight, bias = _amp.low(input, weight, bias)
     if weight.dim() == 1:
         y = FUNCTIONS["matmul"](input, weight)
         y = y if bias is None else y + bias

@@ -8,6 +8,7 @@ each, in which transposed operands are read in place:
 
 from __future__ import annotations
 
+from .. import _autocast as _amp
 from .._load import _C
 from ..autograd import inplace as _inplace
 from ._register import FUNCTIONS, METHODS, Node, alias, function, inplace, op, record, write_out
@@ -74,6 +75,8 @@ def matmul(input, other, *, out=None):
     Raises:
         RuntimeError: shapes that do not fit, different dtypes, or bool.
     """
+    if _amp.enabled:
+        input, other = _amp.low(input, other)
     z = _c_matmul(input, other)
     if z.requires_grad:
         _record_product(z, input, other)
@@ -103,6 +106,8 @@ _dot = _product("dot", "")
 @op
 def mm(input, mat2, *, out=None):
     """Product of two matrices: (m, k) by (k, n)."""
+    if _amp.enabled:
+        input, mat2 = _amp.low(input, mat2)
     return _mm(input, mat2, out=out)
 
 
@@ -116,6 +121,8 @@ def _int_mm(input, mat2, *, out=None):
 @op
 def bmm(input, mat2, *, out=None):
     """Product of two stacks of matrices: (b, m, k) by (b, k, n)."""
+    if _amp.enabled:
+        input, mat2 = _amp.low(input, mat2)
     return _bmm(input, mat2, out=out)
 
 

@@ -18,9 +18,10 @@ FUNCTIONS.update(
 )  # fmt: skip
 
 
-def _generator(generator):
+def _generator(generator, beside=None):
+    """The generator given, or else the default one of the device that a tensor lies on."""
     if generator is None:
-        return _default
+        return _random.generator_of(beside) if beside is not None and beside.is_cuda else _default
     if not isinstance(generator, _random.Generator):
         raise TypeError(f"generator must be a minitorch.Generator, not {type(generator).__name__}")
     return generator
@@ -29,7 +30,7 @@ def _generator(generator):
 def _reserve(t, generator):
     """(key, offset) for as many words as t's elements take."""
     words = t.numel() * (2 if t.dtype.itemsize == 8 else 1)
-    return _generator(generator).reserve(words)
+    return _generator(generator, t).reserve(words)
 
 
 # --- new tensors
@@ -91,7 +92,7 @@ def _fits(name, low, high, dtype):
 
 def _reserve_integers(t, low, high, generator):
     words = t.numel() * (2 if high - low > 1 << 32 or high == low else 1)
-    return _generator(generator).reserve(words)
+    return _generator(generator, t).reserve(words)
 
 
 @function
@@ -143,7 +144,10 @@ def randint_like(
 def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
              pin_memory=False):  # fmt: skip
     """A random permutation of 0 .. n - 1, [n], int64 by default."""
-    t = _C.randperm(n, *_generator(generator).reserve(2 * n))
+    home = None if device is None else _C.empty((0,), _C.int64, device)
+    t = _C.randperm(n, *_generator(generator, home).reserve(2 * n))
+    if home is not None:
+        t = t.to(home.device)
     dtype = dtype or (out.dtype if out is not None else _C.int64)
     if dtype is not _C.int64:
         if not dtype.is_floating_point and n - 1 > dtypes.iinfo(dtype).max:

@@ -70,7 +70,7 @@ def geometric_(self, p, *, generator=None):
         raise RuntimeError(f"geometric_(): expects p to be in (0, 1), but got p={p}")
     # Integers are drawn as float64, which takes two words.
     wide = not self.dtype.is_floating_point or self.dtype.itemsize == 8
-    place = _generator(generator).reserve(self.numel() * (2 if wide else 1))
+    place = _generator(generator, self).reserve(self.numel() * (2 if wide else 1))
     return _draw(self, "geometric_", _C.geometric_, p, 0.0, *place)
 
 
@@ -124,7 +124,7 @@ def bernoulli_(self, p=0.5, *, generator=None):
     Args:
         p: a number, or a tensor that broadcasts to this one.
     """
-    place = _generator(generator).reserve(self.numel())
+    place = _generator(generator, self).reserve(self.numel())
     return _draw(self, "bernoulli_", _C.bernoulli_, p, *place)
 
 
@@ -132,7 +132,7 @@ def bernoulli_(self, p=0.5, *, generator=None):
 def bernoulli(input, p=None, *, generator=None):
     """1 with the probability that input holds (or p), else 0, in input's shape and dtype."""
     y = _C.empty(input.shape, input.dtype, input.device)
-    _C.bernoulli_(y, input if p is None else p, *_generator(generator).reserve(y.numel()))
+    _C.bernoulli_(y, input if p is None else p, *_generator(generator, y).reserve(y.numel()))
     if input.requires_grad and _C.is_grad_enabled():
         y.requires_grad = True
         record(Sampled, y, (input,))
@@ -143,7 +143,7 @@ def bernoulli(input, p=None, *, generator=None):
 def poisson(input, generator=None):
     """Poisson counts whose rates input holds."""
     # Every element has a counter of its own.
-    return _C.poisson(input, *_generator(generator).reserve(4 * input.numel()))
+    return _C.poisson(input, *_generator(generator, input).reserve(4 * input.numel()))
 
 
 @op(out=True)
@@ -160,5 +160,5 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
     """
     rows = input.shape[0] if input.dim() == 2 else 1
     count = num_samples if replacement else input.shape[-1] if input.dim() else 1
-    place = _generator(generator).reserve(4 * rows * count)
+    place = _generator(generator, input).reserve(4 * rows * count)
     return _C.multinomial(input.detach(), num_samples, replacement, *place)

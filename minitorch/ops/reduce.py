@@ -5,6 +5,7 @@ Every function takes dim=None (all dims), an int or a tuple of ints, and keepdim
 
 from __future__ import annotations
 
+from .. import _autocast as _amp
 from .._load import _C
 from ._register import FUNCTIONS, Node, method, op, record, write_out
 from ._results import result_type
@@ -60,6 +61,8 @@ def sum(input, dim=None, keepdim=False, *, dtype=None, out=None, axis=None):
     """
     if axis is not None:
         dim = axis
+    if _amp.enabled:
+        dtype = _amp.dtype_of("sum", input, dtype)
     y = _c_sum(input, dim, keepdim, dtype)
     if y.requires_grad:
         node = record(Sum, y, (input,))

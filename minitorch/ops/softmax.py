@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _autocast as _amp
 from .._load import _C
 from ._register import FUNCTIONS, Node, functional, op, record, write_out
 from .extremum import kept
@@ -48,6 +49,8 @@ def _softmax(name, kernel, node, doc):
             dtype = _stacklevel  # minitorch.softmax(x, dim, dtype)
         if dim is None:
             dim = _implicit_dim(name, input.dim())
+        if _amp.enabled:
+            dtype = _amp.dtype_of(name, input, dtype)
         y = kernel(input, dim, dtype)
         if y.requires_grad:
             record(node, y, (input,), (y,)).dim = dim

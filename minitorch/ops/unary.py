@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from .. import _autocast as _amp
 from .._load import _C
 from ..autograd import inplace as _inplace
 from ._register import (
@@ -44,6 +45,8 @@ def unary(name, saves, derivative, doc, *, names=()):
     if saves == "y":
 
         def f(input, *, out=None):
+            if _amp.enabled:
+                (input,) = _amp.float32(name, input)
             y = forward(input)
             if y.requires_grad:
                 record(Unary, y, (input,), (y,))
@@ -52,12 +55,15 @@ def unary(name, saves, derivative, doc, *, names=()):
     else:
 
         def f(input, *, out=None):
+            if _amp.enabled:
+                (input,) = _amp.float32(name, input)
             y = forward(input)
             if y.requires_grad:
                 # An integer input was converted: its gradient stops there.
                 record(Unary, y, (input,), (input,))
             return y if out is None else write_out(out, y, name)
 
+    f.asks_autocast = True
     f.__name__ = f.__qualname__ = name
     f.__doc__ = f"{doc}\n\n    Args:\n        input: a tensor of any shape.\n\n    Returns:\n        A tensor of the same shape."
     op(f)
