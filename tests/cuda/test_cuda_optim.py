@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cuda_helpers import TOLERANCES, needs_gpu, numbers, random
+from tests.cuda.cuda_helpers import TOLERANCES, needs_gpu, numbers, random
 
 import minitorch
 
