@@ -333,4 +333,12 @@ void batch_norm_backward(const BatchNormArgs& args, bool train, const void* dy, 
   })
 }
 
+void batch_norm_rstd(DType dtype, const void* var, double eps, int64_t c, void* rstd) {
+  MT_SWITCH_FLOAT(dtype, {
+    for (int64_t i = 0; i < c; i++)
+      static_cast<scalar_t*>(rstd)[i] =
+          scalar_t(1 / __builtin_sqrt(double(static_cast<const scalar_t*>(var)[i]) + eps));
+  })
+}
+
 }  // namespace mt::cpu::MT_ISA

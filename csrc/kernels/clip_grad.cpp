@@ -54,10 +54,11 @@ MT_INLINE void for_pieces(const ClipItem* items, int64_t count, int64_t begin, i
 
 }  // namespace
 
-void clip_grad_squares(DType dtype, const ClipItem* items, int64_t count, int64_t total,
-                       double* partial) {
+void clip_grad_norm(DType dtype, const ClipItem* items, int64_t count, int64_t total,
+                    double* partial, void* norm) {
+  const int64_t chunks = ceil_div(total, kGrain);
   MT_SWITCH_FLOAT_HALF(dtype, {
-    parallel_for(ceil_div(total, kGrain), 1, [&](int64_t first, int64_t last) {
+    parallel_for(chunks, 1, [&](int64_t first, int64_t last) {
       for (int64_t chunk = first; chunk < last; chunk++) {
         int64_t begin = chunk * kGrain, end = begin + kGrain < total ? begin + kGrain : total;
         double sum = 0;
@@ -66,11 +67,16 @@ void clip_grad_squares(DType dtype, const ClipItem* items, int64_t count, int64_
         partial[chunk] = sum;
       }
     });
+    double sum = 0;
+    for (int64_t chunk = 0; chunk < chunks; chunk++) sum += partial[chunk];
+    *static_cast<scalar_t*>(norm) = store_as<scalar_t>(compute_t<scalar_t>(__builtin_sqrt(sum)));
   })
 }
 
 void clip_grad_scale(DType dtype, const ClipItem* items, int64_t count, int64_t total,
-                     double factor) {
+                     const double* norm, double max_norm) {
+  const double factor = max_norm / (*norm + 1e-6);
+  if (factor >= 1) return;
   MT_SWITCH_FLOAT_HALF(dtype, {
     parallel_for(total, kGrain, [&](int64_t begin, int64_t end) {
       for_pieces<scalar_t>(items, count, begin, end, [&](scalar_t* x, int64_t n) {

@@ -72,12 +72,12 @@ MT_INLINE T sum_terms(int64_t n, const F& f) {
 
 struct Partial {
   double loss, weight;
-  int64_t bad;
+  int64_t bad;  // the first row whose class is out of range
 };
 
 // body(begin, end, partial) over chunks of [0, n) tasks of `cost` elements each.
 template <class Body>
-MT_INLINE CrossEntropyTotals sum_chunks(int64_t n, int64_t cost, double* loss, const Body& body) {
+MT_INLINE Partial sum_chunks(int64_t n, int64_t cost, const Body& body) {
   int64_t grain = kGrain / 4 / (cost > 0 ? cost : 1);
   grain = grain < 1 ? 1 : grain;
   if (ceil_div(n, grain) > kMaxChunks) grain = ceil_div(n, kMaxChunks);
@@ -90,10 +90,9 @@ MT_INLINE CrossEntropyTotals sum_chunks(int64_t n, int64_t cost, double* loss, c
       body(i * grain, last < n ? last : n, partial[i]);
     }
   });
-  CrossEntropyTotals totals;
-  *loss = 0;
+  Partial totals{0, 0, -1};
   for (int64_t i = 0; i < chunks; i++) {
-    *loss += partial[i].loss;
+    totals.loss += partial[i].loss;
     totals.weight += partial[i].weight;
     if (totals.bad < 0) totals.bad = partial[i].bad;
   }
@@ -101,10 +100,12 @@ MT_INLINE CrossEntropyTotals sum_chunks(int64_t n, int64_t cost, double* loss, c
 }
 
 template <class T>
-void finish(const CrossEntropyArgs& a, double loss, CrossEntropyTotals& totals, void* out) {
+void finish(const CrossEntropyArgs& a, Partial totals, void* out, double* total, int64_t* bad) {
   if (a.probabilities) totals.weight = double(a.n * a.inner);
-  if (a.reduction == Reduction::mean) loss /= totals.weight;
-  if (a.reduction != Reduction::none) *static_cast<T*>(out) = T(loss);
+  if (a.reduction == Reduction::mean) totals.loss /= totals.weight;
+  if (a.reduction != Reduction::none) *static_cast<T*>(out) = T(totals.loss);
+  *total = totals.weight;
+  *bad = totals.bad;
 }
 
 template <class T>
@@ -160,13 +161,12 @@ MT_INLINE void account(const View<T>& v, int64_t row, const T* x, const T* p, in
 }
 
 template <class T>
-CrossEntropyTotals forward(const CrossEntropyArgs& a, void* out, T* stats) {
+void forward(const CrossEntropyArgs& a, void* out, T* stats, double* total, int64_t* bad) {
   View<T> v{a};
   T* losses = a.reduction == Reduction::none ? static_cast<T*>(out) : nullptr;
-  double loss;
-  CrossEntropyTotals totals;
+  Partial totals;
   if (a.inner == 1) {
-    totals = sum_chunks(a.n, a.c, &loss, [&](int64_t begin, int64_t end, Partial& sum) {
+    totals = sum_chunks(a.n, a.c, [&](int64_t begin, int64_t end, Partial& sum) {
       for (int64_t i = begin; i < end; i++) {
         T m, l;
         row_stats(v.x + i * a.c, a.c, &m, &l);
@@ -178,34 +178,32 @@ CrossEntropyTotals forward(const CrossEntropyArgs& a, void* out, T* stats) {
   } else {
     // Classes lie `inner` apart: a block of neighbouring rows walks over them together.
     const int64_t blocks = ceil_div(a.inner, kPlane);
-    totals = sum_chunks(
-        a.n * blocks, a.c * kPlane, &loss, [&](int64_t begin, int64_t end, Partial& sum) {
-          for (int64_t task = begin; task < end; task++) {
-            const int64_t i = task / blocks, j0 = task % blocks * kPlane;
-            const int64_t width = a.inner - j0 < kPlane ? a.inner - j0 : kPlane;
-            const int64_t at = i * a.c * a.inner + j0;
-            const T* x = v.x + at;
-            T m[kPlane], s[kPlane];
-            for (int64_t j = 0; j < width; j++) m[j] = T(-__builtin_inf()), s[j] = 0;
-            for (int64_t c = 0; c < a.c; c++)
+    totals = sum_chunks(a.n * blocks, a.c * kPlane, [&](int64_t begin, int64_t end, Partial& sum) {
+      for (int64_t task = begin; task < end; task++) {
+        const int64_t i = task / blocks, j0 = task % blocks * kPlane;
+        const int64_t width = a.inner - j0 < kPlane ? a.inner - j0 : kPlane;
+        const int64_t at = i * a.c * a.inner + j0;
+        const T* x = v.x + at;
+        T m[kPlane], s[kPlane];
+        for (int64_t j = 0; j < width; j++) m[j] = T(-__builtin_inf()), s[j] = 0;
+        for (int64_t c = 0; c < a.c; c++)
 #pragma GCC ivdep
-              for (int64_t j = 0; j < width; j++)
-                m[j] = m[j] > x[c * a.inner + j] ? m[j] : x[c * a.inner + j];
-            for (int64_t c = 0; c < a.c; c++)
+          for (int64_t j = 0; j < width; j++)
+            m[j] = m[j] > x[c * a.inner + j] ? m[j] : x[c * a.inner + j];
+        for (int64_t c = 0; c < a.c; c++)
 #pragma GCC ivdep
-              for (int64_t j = 0; j < width; j++) s[j] += fn::exp(x[c * a.inner + j] - m[j]);
-            for (int64_t j = 0; j < width; j++) {
-              const int64_t row = i * a.inner + j0 + j;
-              const T l = fn::log(s[j]);
-              stats[2 * row] = m[j];
-              stats[2 * row + 1] = l;
-              account(v, row, x + j, v.t ? v.t + at + j : nullptr, a.inner, m[j], l, losses, sum);
-            }
-          }
-        });
+          for (int64_t j = 0; j < width; j++) s[j] += fn::exp(x[c * a.inner + j] - m[j]);
+        for (int64_t j = 0; j < width; j++) {
+          const int64_t row = i * a.inner + j0 + j;
+          const T l = fn::log(s[j]);
+          stats[2 * row] = m[j];
+          stats[2 * row + 1] = l;
+          account(v, row, x + j, v.t ? v.t + at + j : nullptr, a.inner, m[j], l, losses, sum);
+        }
+      }
+    });
   }
-  finish<T>(a, loss, totals, out);
-  return totals;
+  finish<T>(a, totals, out, total, bad);
 }
 
 // dx of one row: scale * softmax - coefficient * target, with both read at stride `step`.
@@ -242,10 +240,10 @@ MT_INLINE void row_backward(const View<T>& v, const T* x, const T* p, int64_t st
 }
 
 template <class T>
-void backward(const CrossEntropyArgs& a, const T* stats, const T* dy, double total_weight, T* dx) {
+void backward(const CrossEntropyArgs& a, const T* stats, const T* dy, const double* total, T* dx) {
   View<T> v{a};
   const bool each = a.reduction == Reduction::none;
-  const T g = each ? T(0) : a.reduction == Reduction::mean ? T(double(*dy) / total_weight) : *dy;
+  const T g = each ? T(0) : a.reduction == Reduction::mean ? T(double(*dy) / *total) : *dy;
   const int64_t rows = a.n * a.inner;
   const int64_t cost = a.c > 0 ? a.c : 1;
   if (a.inner == 1 || v.soft) {
@@ -292,27 +290,25 @@ void backward(const CrossEntropyArgs& a, const T* stats, const T* dy, double tot
 }
 
 template <class T>
-CrossEntropyTotals nll(const CrossEntropyArgs& a, void* out) {
+void nll(const CrossEntropyArgs& a, void* out, double* total, int64_t* bad) {
   View<T> v{a};
   T* losses = a.reduction == Reduction::none ? static_cast<T*>(out) : nullptr;
-  double loss;
-  CrossEntropyTotals totals =
-      sum_chunks(a.n * a.inner, 4, &loss, [&](int64_t begin, int64_t end, Partial& sum) {
+  const Partial totals =
+      sum_chunks(a.n * a.inner, 4, [&](int64_t begin, int64_t end, Partial& sum) {
         for (int64_t row = begin; row < end; row++) {
           const T* x = v.x + row / a.inner * a.c * a.inner + row % a.inner;
           account(v, row, x, static_cast<const T*>(nullptr), a.inner, T(0), T(0), losses, sum);
         }
       });
-  finish<T>(a, loss, totals, out);
-  return totals;
+  finish<T>(a, totals, out, total, bad);
 }
 
 // dx is zero but at the targets.
 template <class T>
-void nll_back(const CrossEntropyArgs& a, const T* dy, double total_weight, T* dx) {
+void nll_back(const CrossEntropyArgs& a, const T* dy, const double* total, T* dx) {
   View<T> v{a};
   const bool each = a.reduction == Reduction::none;
-  const T g = each ? T(0) : a.reduction == Reduction::mean ? T(double(*dy) / total_weight) : *dy;
+  const T g = each ? T(0) : a.reduction == Reduction::mean ? T(double(*dy) / *total) : *dy;
   const int64_t cost = a.c * a.inner;
   parallel_for(a.n, ceil_div(kGrain, cost > 0 ? cost : 1), [&](int64_t begin, int64_t end) {
     __builtin_memset(dx + begin * cost, 0, size_t((end - begin) * cost) * sizeof(T));
@@ -327,26 +323,26 @@ void nll_back(const CrossEntropyArgs& a, const T* dy, double total_weight, T* dx
 
 }  // namespace
 
-void cross_entropy_forward(const CrossEntropyArgs& args, void* loss, void* stats,
-                           CrossEntropyTotals* totals) {
+void cross_entropy_forward(const CrossEntropyArgs& args, void* loss, void* stats, double* total,
+                           int64_t* bad) {
   MT_SWITCH_FLOAT(args.dtype,
-                  *totals = forward<scalar_t>(args, loss, static_cast<scalar_t*>(stats)))
+                  forward<scalar_t>(args, loss, static_cast<scalar_t*>(stats), total, bad))
 }
 
 void cross_entropy_backward(const CrossEntropyArgs& args, const void* stats, const void* dy,
-                            double total_weight, void* dx) {
+                            const double* total, void* dx) {
   MT_SWITCH_FLOAT(args.dtype, backward<scalar_t>(args, static_cast<const scalar_t*>(stats),
-                                                 static_cast<const scalar_t*>(dy), total_weight,
+                                                 static_cast<const scalar_t*>(dy), total,
                                                  static_cast<scalar_t*>(dx)))
 }
 
-void nll_forward(const CrossEntropyArgs& args, void* loss, CrossEntropyTotals* totals) {
-  MT_SWITCH_FLOAT(args.dtype, *totals = nll<scalar_t>(args, loss))
+void nll_forward(const CrossEntropyArgs& args, void* loss, double* total, int64_t* bad) {
+  MT_SWITCH_FLOAT(args.dtype, nll<scalar_t>(args, loss, total, bad))
 }
 
-void nll_backward(const CrossEntropyArgs& args, const void* dy, double total_weight, void* dx) {
-  MT_SWITCH_FLOAT(args.dtype, nll_back<scalar_t>(args, static_cast<const scalar_t*>(dy),
-                                                 total_weight, static_cast<scalar_t*>(dx)))
+void nll_backward(const CrossEntropyArgs& args, const void* dy, const double* total, void* dx) {
+  MT_SWITCH_FLOAT(args.dtype, nll_back<scalar_t>(args, static_cast<const scalar_t*>(dy), total,
+                                                 static_cast<scalar_t*>(dx)))
 }
 
 }  // namespace mt::cpu::MT_ISA

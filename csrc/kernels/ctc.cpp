@@ -7,33 +7,14 @@
 #include "ops/ctc.h"
 
 #include "core/parallel.h"
-#include "kernels/math.h"
+#include "kernels/ctc_math.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
 
+using fn::log_add;
 template <class T>
-MT_INLINE T log_add(T a, T b) {
-  const T high = a > b ? a : b, low = a > b ? b : a;
-  return low == T(-__builtin_inf()) ? high : high + fn::log1p(fn::exp(low - high));
-}
-
-template <class T>
-struct Sample {
-  const CtcArgs& a;
-  int64_t i;
-  int64_t labels = a.target_lengths[i], steps = a.input_lengths[i];
-  const int64_t* target = a.targets + a.target_starts[i];
-  int64_t states = 2 * labels + 1;
-  int64_t width = 2 * a.longest + 1;
-
-  int64_t label(int64_t s) const { return s % 2 ? target[s / 2] : a.blank; }
-  // Whether a path may go from state s - 2 straight to s.
-  bool skips(int64_t s) const { return s >= 3 && s % 2 && target[s / 2] != target[s / 2 - 1]; }
-  const T* step(int64_t t) const {
-    return static_cast<const T*>(a.log_probs) + (t * a.n + i) * a.classes;
-  }
-};
+using Sample = fn::CtcSample<T>;
 
 template <class T>
 T forward_sample(const Sample<T>& m, T* alpha) {
@@ -92,7 +73,7 @@ void backward(const CtcArgs& a, const T* loss, const T* alpha, const T* scale, b
   const int64_t width = 2 * a.longest + 1;
   parallel_for(a.n, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
-      const Sample<T> m{a, i};
+      const Sample<T> m(a, i);
       T* d = dx + i * a.classes;
       const bool hopeless = zero_infinity && loss[i] == T(__builtin_inf());
       for (int64_t t = hopeless ? 0 : m.steps; t < a.steps; t++)
@@ -112,7 +93,7 @@ void ctc_forward(const CtcArgs& args, void* loss, void* alpha) {
     parallel_for(args.n, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++)
         static_cast<T*>(loss)[i] =
-            forward_sample(Sample<T>{args, i}, static_cast<T*>(alpha) + i * size);
+            forward_sample(Sample<T>(args, i), static_cast<T*>(alpha) + i * size);
     });
   })
 }

@@ -259,4 +259,20 @@ void reduce_logic(LogicOp op, DType dtype, const ElementIter& kept, const Elemen
   }
 }
 
+void reduce_log_shift(DType dtype, void* c, int64_t n, bool zero) {
+  MT_SWITCH_FLOAT(dtype, {
+    scalar_t* p = static_cast<scalar_t*>(c);
+    for (int64_t i = 0; i < n; i++)
+      if (zero || p[i] - p[i] != 0) p[i] = 0;
+  })
+}
+
+void reduce_log_finish(DType dtype, void* y, const void* c, int64_t n) {
+  MT_SWITCH_FLOAT(dtype, {
+    scalar_t* p = static_cast<scalar_t*>(y);
+    const scalar_t* q = static_cast<const scalar_t*>(c);
+    for (int64_t i = 0; i < n; i++) p[i] = fn::log(p[i]) + q[i];
+  })
+}
+
 }  // namespace mt::cpu::MT_ISA

@@ -235,7 +235,21 @@ MT_INLINE void with_kind(RnnKind kind, const Run& run) {
   }
 }
 
+template <class T>
+void add_biases(RnnKind kind, int64_t hidden, const T* b_ih, const T* b_hh, T* sum) {
+  const int64_t n = rnn_gates(kind) * hidden, both = kind == RnnKind::gru ? 2 * hidden : n;
+  for (int64_t i = 0; i < n; i++)
+    sum[i] = (b_ih ? b_ih[i] : T(0)) + (b_hh && i < both ? b_hh[i] : T(0));
+}
+
 }  // namespace
+
+void rnn_biases(DType dtype, RnnKind kind, int64_t hidden, const void* b_ih, const void* b_hh,
+                void* sum) {
+  MT_SWITCH_FLOAT(dtype,
+                  add_biases(kind, hidden, static_cast<const scalar_t*>(b_ih),
+                             static_cast<const scalar_t*>(b_hh), static_cast<scalar_t*>(sum)))
+}
 
 void rnn_forward(const RnnArgs& args, void* gates, void* extra, const void* h0, const void* c0,
                  void* out, void* panels) {

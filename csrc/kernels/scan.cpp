@@ -6,10 +6,12 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/lanes.h"
-#include "kernels/math.h"
+#include "kernels/scan_math.h"
 
 namespace mt::cpu::MT_ISA {
 namespace {
+
+using fn::Combine;
 
 constexpr int64_t kPieces = 64;      // of one long row, at most
 constexpr int64_t kPiece = 1 << 14;  // elements, at least
@@ -54,29 +56,6 @@ struct Result<float16> {
 template <>
 struct Result<bfloat16> {
   using type = bfloat16;
-};
-
-template <ScanOp op, class A>
-struct Combine {
-  static MT_INLINE A identity() {
-    if constexpr (op == ScanOp::sum) return A(0);
-    if constexpr (op == ScanOp::prod) return A(1);
-    return A(-__builtin_inf());
-  }
-  static MT_INLINE A join(A a, A x) {
-    if constexpr (op == ScanOp::sum) {
-      if constexpr (__is_same(A, int64_t)) return A(uint64_t(a) + uint64_t(x));
-      return a + x;
-    } else if constexpr (op == ScanOp::prod) {
-      if constexpr (__is_same(A, int64_t)) return A(uint64_t(a) * uint64_t(x));
-      return a * x;
-    } else {
-      const A hi = a > x ? a : x, lo = a > x ? x : a;
-      if (a != a || x != x) return a + x;
-      if (hi - lo != hi - lo) return hi;  // both the same infinity, or lo is -inf
-      return hi + fn::log1p(fn::exp(lo - hi));
-    }
-  }
 };
 
 template <class S, class A>

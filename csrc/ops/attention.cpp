@@ -146,8 +146,8 @@ std::tuple<Tensor, Hidden<Tensor>> forward(const Tensor& query, const Tensor& ke
   Prepared p(query, key, value, mask, causal, scale, gqa);
   Tensor out = shaped_like(p.q, p.args.queries, p.args.value_width);
   Tensor lse = empty({p.args.batch, p.args.heads, p.args.queries}, p.args.dtype, p.q.device());
-  MT_DISPATCH_CPU(p.q.device(), p.work(), attention_forward, p.args, out.data(), strides_of(out),
-                  lse.data());
+  MT_DISPATCH(p.q.device(), p.work(), attention_forward, p.args, out.data(), strides_of(out),
+              lse.data());
   return {p.restore(out, 1, query.dtype()), Hidden<Tensor>{lse}};
 }
 
@@ -165,9 +165,9 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dout, const Tensor& ou
   Tensor dq = shaped_like(p.q, p.args.queries, p.args.width);
   Tensor dk = shaped_like(p.k, p.args.keys, p.args.width);
   Tensor dv = shaped_like(p.v, p.args.keys, p.args.value_width);
-  MT_DISPATCH_CPU(p.q.device(), p.work(), attention_backward, p.args, o.data(), strides_of(o),
-                  lse.data(), g.data(), strides_of(g), dq.data(), strides_of(dq), dk.data(),
-                  strides_of(dk), dv.data(), strides_of(dv));
+  MT_DISPATCH(p.q.device(), p.work(), attention_backward, p.args, o.data(), strides_of(o),
+              lse.data(), g.data(), strides_of(g), dq.data(), strides_of(dq), dk.data(),
+              strides_of(dk), dv.data(), strides_of(dv));
   const int64_t group = p.args.heads / p.args.kv_heads;
   return {p.restore(dq, 1, query.dtype()), p.restore(dk, group, key.dtype()),
           p.restore(dv, group, value.dtype())};

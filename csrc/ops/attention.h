@@ -27,10 +27,10 @@ struct AttentionArgs {
 }  // namespace mt
 
 // lse [batch, heads, queries]: log of the sum of exp(scores), +inf where a query sees no key.
-MT_KERNEL_CPU_ONLY(attention_forward, void(const AttentionArgs& args, void* out,
-                                           const mt::HeadStrides& out_at, void* lse))
-MT_KERNEL_CPU_ONLY(attention_backward,
-                   void(const AttentionArgs& args, const void* out, const mt::HeadStrides& out_at,
-                        const void* lse, const void* dout, const mt::HeadStrides& dout_at, void* dq,
-                        const mt::HeadStrides& dq_at, void* dk, const mt::HeadStrides& dk_at,
-                        void* dv, const mt::HeadStrides& dv_at))
+MT_KERNEL(attention_forward,
+          void(const AttentionArgs& args, void* out, const mt::HeadStrides& out_at, void* lse))
+MT_KERNEL(attention_backward,
+          void(const AttentionArgs& args, const void* out, const mt::HeadStrides& out_at,
+               const void* lse, const void* dout, const mt::HeadStrides& dout_at, void* dq,
+               const mt::HeadStrides& dq_at, void* dk, const mt::HeadStrides& dk_at, void* dv,
+               const mt::HeadStrides& dv_at))

@@ -1,7 +1,5 @@
 #include "ops/batch_norm.h"
 
-#include <cmath>
-
 #include "ops/channel_norm.h"
 #include "ops/hidden.h"
 
@@ -9,7 +7,7 @@ namespace mt {
 namespace {
 
 BatchNormArgs args_of(const ChannelInput& in, double eps) {
-  return {in.dtype, in.n, in.c, in.inner, in.x.data(), in.data(in.weight), in.data(in.bias), eps};
+  return {in.memory, in.n, in.c, in.inner, in.x.data(), in.data(in.weight), in.data(in.bias), eps};
 }
 
 using Result = std::tuple<Tensor, Hidden<Tensor>, Hidden<Tensor>>;
@@ -27,9 +25,9 @@ Result train(const Tensor& input, const std::optional<Tensor>& weight,
   if (running_mean) m = in.channel(op, "running_mean", *running_mean);
   if (running_var) v = in.channel(op, "running_var", *running_var);
   const bool move = in.x.numel() > 0;
-  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_train, args_of(in, eps), momentum,
-                  y.data(), mean.data(), rstd.data(), m && move ? m.data() : nullptr,
-                  v && move ? v.data() : nullptr);
+  MT_DISPATCH(in.x.device(), in.x.numel(), batch_norm_train, args_of(in, eps), momentum, y.data(),
+              mean.data(), rstd.data(), m && move ? m.data() : nullptr,
+              v && move ? v.data() : nullptr);
   auto write_back = [&](const std::optional<Tensor>& running, const Tensor& moved) {
     if (!running || !move) return;
     if (moved.data() != running->data()) copy_into(*running, moved);
@@ -51,17 +49,13 @@ Result eval(const Tensor& input, const std::optional<Tensor>& weight,
   Tensor m = in.channel(op, "running_mean", *running_mean);
   Tensor v = in.channel(op, "running_var", *running_var);
   Tensor y = empty_like(in.x), mean, rstd;
-  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_eval, args_of(in, eps), m.data(),
-                  v.data(), y.data());
+  MT_DISPATCH(in.x.device(), in.x.numel(), batch_norm_eval, args_of(in, eps), m.data(), v.data(),
+              y.data());
   if (keep) {
     mean = empty_like(m);
     copy_into(mean, m);
     rstd = empty_like(v);
-    for (int64_t c = 0; c < in.c; c++) {
-      if (in.dtype == DType::Float64)
-        rstd.data<double>()[c] = 1 / std::sqrt(v.data<double>()[c] + eps);
-      else rstd.data<float>()[c] = float(1 / std::sqrt(double(v.data<float>()[c]) + eps));
-    }
+    MT_DISPATCH(in.x.device(), in.c, batch_norm_rstd, in.dtype, v.data(), eps, in.c, rstd.data());
   }
   return {to_dtype(y, input.dtype()), Hidden<Tensor>{mean}, Hidden<Tensor>{rstd}};
 }
@@ -70,15 +64,15 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dy, const Tensor& inpu
                                             const std::optional<Tensor>& weight, const Tensor& mean,
                                             const Tensor& rstd, bool training, bool params) {
   ChannelInput in("batch_norm", input, weight, std::nullopt);
-  Tensor g = contiguous(to_dtype(expand_to(dy, input.sizes(), "batch_norm"), in.dtype));
+  Tensor g = contiguous(to_dtype(expand_to(dy, input.sizes(), "batch_norm"), in.memory));
   Tensor dx = empty_like(in.x), dw, db;
   if (params) {
     dw = empty_like(mean);
     db = empty_like(mean);
   }
-  MT_DISPATCH_CPU(in.x.device(), in.x.numel(), batch_norm_backward, args_of(in, 0), training,
-                  g.data(), mean.data(), rstd.data(), dx.data(), params ? dw.data() : nullptr,
-                  params ? db.data() : nullptr);
+  MT_DISPATCH(in.x.device(), in.x.numel(), batch_norm_backward, args_of(in, 0), training, g.data(),
+              mean.data(), rstd.data(), dx.data(), params ? dw.data() : nullptr,
+              params ? db.data() : nullptr);
   return {to_dtype(dx, input.dtype()), dw, db};
 }
 

@@ -5,7 +5,8 @@
 
 namespace mt {
 
-// x is [n, c, inner], contiguous, float32 or float64; everything else is [c].
+// x is [n, c, inner], contiguous, float32 or float64 (on CUDA a 16-bit float, too);
+// everything else is [c], of the type that the kernel computes in.
 struct BatchNormArgs {
   DType dtype;
   int64_t n, c, inner;
@@ -19,13 +20,14 @@ struct BatchNormArgs {
 
 // Statistics of x, written to mean and rstd; running_mean and running_var, where not null, move by
 // `momentum` towards the mean and the unbiased variance.
-MT_KERNEL_CPU_ONLY(batch_norm_train,
-                   void(const BatchNormArgs& args, double momentum, void* y, void* mean, void* rstd,
-                        void* running_mean, void* running_var))
+MT_KERNEL(batch_norm_train, void(const BatchNormArgs& args, double momentum, void* y, void* mean,
+                                 void* rstd, void* running_mean, void* running_var))
 // y from given mean and variance.
-MT_KERNEL_CPU_ONLY(batch_norm_eval,
-                   void(const BatchNormArgs& args, const void* mean, const void* var, void* y))
+MT_KERNEL(batch_norm_eval,
+          void(const BatchNormArgs& args, const void* mean, const void* var, void* y))
 // train: mean and rstd depend on x. dw and db may be null together.
-MT_KERNEL_CPU_ONLY(batch_norm_backward,
-                   void(const BatchNormArgs& args, bool train, const void* dy, const void* mean,
-                        const void* rstd, void* dx, void* dw, void* db))
+MT_KERNEL(batch_norm_backward,
+          void(const BatchNormArgs& args, bool train, const void* dy, const void* mean,
+               const void* rstd, void* dx, void* dw, void* db))
+// rstd = 1 / sqrt(var + eps), float32 or float64.
+MT_KERNEL(batch_norm_rstd, void(DType dtype, const void* var, double eps, int64_t c, void* rstd))

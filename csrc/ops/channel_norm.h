@@ -5,7 +5,8 @@
 namespace mt {
 
 struct ChannelInput {
-  DType dtype;  // compute type
+  DType dtype;   // compute type, of everything but x
+  DType memory;  // of x: the CPU's kernels read float32 and float64, CUDA's any floating dtype
   Tensor x, weight, bias;
   int64_t n, c, inner = 1;
 
@@ -16,10 +17,11 @@ struct ChannelInput {
              "(): Expected at least 2 dimensions for input tensor (N, C, *) but received ",
              input.sizes());
     dtype = input.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    memory = input.device().is_cpu() ? dtype : input.dtype();
     n = input.size(0);
     c = input.size(1);
     for (int i = 2; i < input.dim(); i++) inner *= input.size(i);
-    x = contiguous(to_dtype(input, dtype));
+    x = contiguous(to_dtype(input, memory));
     if (w) weight = channel(op, "weight", *w);
     if (b) bias = channel(op, "bias", *b);
   }

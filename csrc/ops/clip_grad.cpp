@@ -1,7 +1,5 @@
 #include "ops/clip_grad.h"
 
-#include <cmath>
-
 #include "ops/dispatch.h"
 
 namespace mt {
@@ -39,26 +37,29 @@ Tensor total_norm(const Tensors& tensors) {
   Tensors flat = checked(tensors, "total_norm");
   int64_t total;
   std::vector<ClipItem> items = join(flat, &total);
-  std::vector<double> partial(size_t(ceil_div(total, kGrain)));
-  if (total > 0)
-    MT_DISPATCH_CPU(flat[0].device(), total, clip_grad_squares, flat[0].dtype(), items.data(),
-                    int64_t(items.size()), total, partial.data());
-  double sum = 0;
-  for (double p : partial) sum += p;
-  return scalar_tensor(Scalar::of(std::sqrt(sum)), flat[0].dtype(), flat[0].device());
+  const Device device = flat[0].device();
+  Tensor norm = empty({}, flat[0].dtype(), device), partial;
+  if (device.is_cpu()) partial = empty({ceil_div(total, kGrain)}, DType::Float64);
+  MT_DISPATCH(device, total, clip_grad_norm, flat[0].dtype(), items.data(), int64_t(items.size()),
+              total, partial ? partial.data<double>() : nullptr, norm.data());
+  return norm;
 }
 
-void scale_all_(const Tensors& tensors, double factor) {
-  Tensors flat = checked(tensors, "scale_all_");
+// All tensors times max_norm / (norm + 1e-6) where that is below 1; the host need not wait to know.
+void clip_all_(const Tensors& tensors, const Tensor& norm, double max_norm) {
+  MT_CHECK(norm.numel() == 1, "clip_all_(): expected a norm of one element, got shape ",
+           norm.sizes());
+  Tensors flat = checked(tensors, "clip_all_");
+  Tensor wide = to_device(to_dtype(norm, DType::Float64), flat[0].device());
   int64_t total;
   std::vector<ClipItem> items = join(flat, &total);
   for (const Tensor& t : tensors) {
-    check_no_overlap(t, "scale_all_");
+    check_no_overlap(t, "clip_all_");
     t.bump_version();
   }
   if (total > 0)
-    MT_DISPATCH_CPU(flat[0].device(), total, clip_grad_scale, flat[0].dtype(), items.data(),
-                    int64_t(items.size()), total, factor);
+    MT_DISPATCH(flat[0].device(), total, clip_grad_scale, flat[0].dtype(), items.data(),
+                int64_t(items.size()), total, wide.data<double>(), max_norm);
   for (size_t i = 0; i < flat.size(); i++)
     if (flat[i].data() != tensors[i].data()) copy_into(tensors[i], flat[i]);
 }
@@ -67,7 +68,7 @@ void scale_all_(const Tensors& tensors, double factor) {
 
 MT_BIND(clip_grad) {
   def_plain<&total_norm>(m, "total_norm");
-  def_plain<&scale_all_>(m, "scale_all_");
+  def_plain<&clip_all_, kAnyDevice>(m, "clip_all_");
 }
 
 }  // namespace mt

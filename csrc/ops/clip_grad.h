@@ -13,10 +13,11 @@ struct ClipItem {
 
 }  // namespace mt
 
-// Sum of squares of every chunk of kGrain elements of the joint range: ceil(total / kGrain)
-// numbers.
-MT_KERNEL_CPU_ONLY(clip_grad_squares, void(DType dtype, const ClipItem* items, int64_t count,
-                                           int64_t total, double* partial))
-// Every element times `factor`, in place.
-MT_KERNEL_CPU_ONLY(clip_grad_scale, void(DType dtype, const ClipItem* items, int64_t count,
-                                         int64_t total, double factor))
+// norm: one element of `dtype`, the root of the sum of squares. partial: ceil(total / kGrain)
+// numbers of scratch memory, for the CPU.
+MT_KERNEL(clip_grad_norm, void(DType dtype, const ClipItem* items, int64_t count, int64_t total,
+                               double* partial, void* norm))
+// Every element times max_norm / (*norm + 1e-6), in place, where that is below 1. The norm lies on
+// the device of the items.
+MT_KERNEL(clip_grad_scale, void(DType dtype, const ClipItem* items, int64_t count, int64_t total,
+                                const double* norm, double max_norm))

@@ -1,7 +1,5 @@
 #include "ops/conv.h"
 
-#include <cstring>
-
 #include "ops/dispatch.h"
 
 namespace mt {
@@ -116,8 +114,8 @@ Tensor run_forward(const ConvParams& p, const Dims& sizes, const Tensor& x, cons
   const Tensor xc = operand(x, t), wc = operand(w, t), bc = bias ? operand(*bias, t) : Tensor();
   Tensor y = empty(sizes, t, x.device());
   if (y.numel())
-    MT_DISPATCH_CPU(x.device(), work_of(p), conv_forward, t, p, xc.data(), wc.data(),
-                    bias ? bc.data() : nullptr, y.data());
+    MT_DISPATCH(x.device(), work_of(p), conv_forward, t, p, xc.data(), wc.data(),
+                bias ? bc.data() : nullptr, y.data());
   return to_dtype(y, x.dtype());
 }
 
@@ -127,8 +125,8 @@ Tensor run_backward_input(const ConvParams& p, const Dims& sizes, const Tensor& 
   const Tensor gc = operand(dy, t), wc = operand(w, t), bc = bias ? operand(*bias, t) : Tensor();
   Tensor dx = empty(sizes, t, w.device());
   if (dx.numel())
-    MT_DISPATCH_CPU(w.device(), work_of(p), conv_backward_input, t, p, gc.data(), wc.data(),
-                    bias ? bc.data() : nullptr, dx.data());
+    MT_DISPATCH(w.device(), work_of(p), conv_backward_input, t, p, gc.data(), wc.data(),
+                bias ? bc.data() : nullptr, dx.data());
   return to_dtype(dx, w.dtype());
 }
 
@@ -138,10 +136,10 @@ Tensor run_backward_weight(const ConvParams& p, const Dims& sizes, const Tensor&
   const Tensor gc = operand(dy, t), xc = operand(x, t);
   Tensor dw = empty(sizes, t, x.device());
   if (!gc.numel()) {
-    std::memset(dw.data(), 0, dw.nbytes());
+    copy_into(dw, scalar_tensor(Scalar::of(int64_t(0)), t, dw.device()));
   } else {
-    MT_DISPATCH_CPU(x.device(), work_of(p), conv_backward_weight, t, p, gc.data(), xc.data(),
-                    dw.data());
+    MT_DISPATCH(x.device(), work_of(p), conv_backward_weight, t, p, gc.data(), xc.data(),
+                dw.data());
   }
   return to_dtype(dw, x.dtype());
 }
@@ -152,8 +150,8 @@ Tensor run_backward_bias(const Tensor& dy, int nd, DType result) {
   const int64_t c = dy.size(dy.dim() - nd - 1), batch = batch_of(dy.sizes(), nd);
   Tensor db = empty({c}, t, dy.device());
   if (c)
-    MT_DISPATCH_CPU(dy.device(), dy.numel(), conv_backward_bias, t, gc.data(), batch, c,
-                    dy.numel() / (c * (batch ? batch : 1)), db.data());
+    MT_DISPATCH(dy.device(), dy.numel(), conv_backward_bias, t, gc.data(), batch, c,
+                dy.numel() / (c * (batch ? batch : 1)), db.data());
   return to_dtype(db, result);
 }
 

@@ -20,13 +20,13 @@ struct ConvParams {
 }  // namespace mt
 
 // float32 and float64. bias may be null.
-MT_KERNEL_CPU_ONLY(conv_forward, void(DType dtype, const ConvParams& params, const void* x,
-                                      const void* w, const void* bias, void* y))
+MT_KERNEL(conv_forward, void(DType dtype, const ConvParams& params, const void* x, const void* w,
+                             const void* bias, void* y))
 // dx from dy; bias [c] or null is added (a transposed convolution is this function).
-MT_KERNEL_CPU_ONLY(conv_backward_input, void(DType dtype, const ConvParams& params, const void* dy,
-                                             const void* w, const void* bias, void* dx))
-MT_KERNEL_CPU_ONLY(conv_backward_weight, void(DType dtype, const ConvParams& params, const void* dy,
-                                              const void* x, void* dw))
+MT_KERNEL(conv_backward_input, void(DType dtype, const ConvParams& params, const void* dy,
+                                    const void* w, const void* bias, void* dx))
+MT_KERNEL(conv_backward_weight,
+          void(DType dtype, const ConvParams& params, const void* dy, const void* x, void* dw))
 // db[c] = sum of dy[b, c, 0..n)
-MT_KERNEL_CPU_ONLY(conv_backward_bias,
-                   void(DType dtype, const void* dy, int64_t batch, int64_t c, int64_t n, void* db))
+MT_KERNEL(conv_backward_bias,
+          void(DType dtype, const void* dy, int64_t batch, int64_t c, int64_t n, void* db))

@@ -6,11 +6,13 @@
 namespace mt {
 namespace {
 
-// The arguments of a call as the kernels read them: contiguous, float32 or float64.
+// The arguments of a call as the kernels read them: contiguous, float32 or float64, or what CUDA's
+// kernels take as it is.
 struct Prepared {
   Tensor x, target, weight;
   CrossEntropyArgs args;
-  Dims rows;  // shape of the unreduced loss
+  DType compute;  // of losses, statistics and their gradients
+  Dims rows;      // shape of the unreduced loss
 
   Prepared(const char* op, const Tensor& input, const Tensor& labels,
            const std::optional<Tensor>& weights, int reduction, int64_t ignore_index,
@@ -22,7 +24,8 @@ struct Prepared {
              "(): label_smoothing must be between 0.0 and 1.0, got ", smoothing);
     MT_CHECK_VALUE(reduction >= 0 && reduction <= 2, op, "(): ", reduction,
                    " is not a valid value for reduction");
-    const DType dtype = input.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    compute = input.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    const DType dtype = input.device().is_cpu() ? compute : input.dtype();
     const int class_dim = input.dim() == 1 ? 0 : 1;
     args.dtype = dtype;
     args.c = input.size(class_dim);
@@ -72,67 +75,77 @@ struct Prepared {
              " for input of shape ", input.sizes());
   }
 
-  void check_range(const char* op, const CrossEntropyTotals& totals) const {
-    if (totals.bad < 0) return;
-    fail(ErrorKind::Index, op, "(): Target ", args.target[totals.bad],
-         " is out of bounds: ", "classes are 0 to ", args.c - 1, " (position ", totals.bad,
+  void check_range(const char* op, int64_t bad) const {
+    if (bad < 0) return;
+    fail(ErrorKind::Index, op, "(): Target ", args.target[bad],
+         " is out of bounds: ", "classes are 0 to ", args.c - 1, " (position ", bad,
          " of the flattened target)");
   }
 
   Tensor result() const {
-    return empty(args.reduction == Reduction::none ? rows : Dims{}, args.dtype, x.device());
+    return empty(args.reduction == Reduction::none ? rows : Dims{}, compute, x.device());
   }
-  Tensor stats() const { return empty({args.n * args.inner, 2}, args.dtype, x.device()); }
+  Tensor stats() const { return empty({args.n * args.inner, 2}, compute, x.device()); }
   // The gradient of the result in the compute type, contiguous.
   Tensor gradient(const Tensor& dy) const {
     return contiguous(to_dtype(
-        args.reduction == Reduction::none ? expand_to(dy, rows, "cross_entropy") : dy, args.dtype));
+        args.reduction == Reduction::none ? expand_to(dy, rows, "cross_entropy") : dy, compute));
+  }
+  Tensor total() const { return empty({}, DType::Float64, x.device()); }
+  // The denominator that the forward gave.
+  const double* denominator(const std::optional<Tensor>& total) const {
+    if (args.reduction != Reduction::mean) return nullptr;
+    MT_CHECK(total && total->dtype() == DType::Float64 && total->numel() == 1,
+             "cross_entropy_backward(): the mean needs the total weight of the forward");
+    return total->data<double>();
   }
 };
 
-std::tuple<Tensor, Hidden<Tensor>, Hidden<double>> cross_entropy(
+std::tuple<Tensor, Hidden<Tensor>, Hidden<Tensor>> cross_entropy(
     const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight, int reduction,
     int64_t ignore_index, double smoothing) {
   Prepared p("cross_entropy", input, target, weight, reduction, ignore_index, smoothing);
-  Tensor loss = p.result(), stats = p.stats();
-  CrossEntropyTotals totals;
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), cross_entropy_forward, p.args, loss.data(),
-                  stats.data(), &totals);
-  p.check_range("cross_entropy", totals);
-  return {to_dtype(loss, input.dtype()), Hidden<Tensor>{stats}, Hidden<double>{totals.weight}};
+  Tensor loss = p.result(), stats = p.stats(), total = p.total();
+  int64_t bad = -1;
+  MT_DISPATCH(p.x.device(), p.x.numel(), cross_entropy_forward, p.args, loss.data(), stats.data(),
+              total.data<double>(), &bad);
+  p.check_range("cross_entropy", bad);
+  return {to_dtype(loss, input.dtype()), Hidden<Tensor>{stats}, Hidden<Tensor>{total}};
 }
 
 Tensor cross_entropy_grad(const Tensor& dy, const Tensor& input, const Tensor& target,
                           const std::optional<Tensor>& weight, const Tensor& stats, int reduction,
-                          int64_t ignore_index, double smoothing, double total_weight) {
+                          int64_t ignore_index, double smoothing,
+                          const std::optional<Tensor>& total) {
   Prepared p("cross_entropy", input, target, weight, reduction, ignore_index, smoothing);
   Tensor g = p.gradient(dy), dx = empty_like(p.x);
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), cross_entropy_backward, p.args, stats.data(), g.data(),
-                  total_weight, dx.data());
+  MT_DISPATCH(p.x.device(), p.x.numel(), cross_entropy_backward, p.args, stats.data(), g.data(),
+              p.denominator(total), dx.data());
   return to_dtype(dx, input.dtype());
 }
 
-std::tuple<Tensor, Hidden<double>> nll(const Tensor& input, const Tensor& target,
+std::tuple<Tensor, Hidden<Tensor>> nll(const Tensor& input, const Tensor& target,
                                        const std::optional<Tensor>& weight, int reduction,
                                        int64_t ignore_index) {
   MT_CHECK(!is_floating(target.dtype()),
            "nll_loss(): expected target of class indices (int64), got ", target.dtype());
   Prepared p("nll_loss", input, target, weight, reduction, ignore_index, 0);
-  Tensor loss = p.result();
-  CrossEntropyTotals totals;
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), nll_forward, p.args, loss.data(), &totals);
-  p.check_range("nll_loss", totals);
-  return {to_dtype(loss, input.dtype()), Hidden<double>{totals.weight}};
+  Tensor loss = p.result(), total = p.total();
+  int64_t bad = -1;
+  MT_DISPATCH(p.x.device(), p.x.numel(), nll_forward, p.args, loss.data(), total.data<double>(),
+              &bad);
+  p.check_range("nll_loss", bad);
+  return {to_dtype(loss, input.dtype()), Hidden<Tensor>{total}};
 }
 
 // input gives shape and dtype only.
 Tensor nll_grad(const Tensor& dy, const Tensor& input, const Tensor& target,
                 const std::optional<Tensor>& weight, int reduction, int64_t ignore_index,
-                double total_weight) {
+                const std::optional<Tensor>& total) {
   Prepared p("nll_loss", input, target, weight, reduction, ignore_index, 0);
   Tensor g = p.gradient(dy), dx = empty_like(p.x);
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), nll_backward, p.args, g.data(), total_weight,
-                  dx.data());
+  MT_DISPATCH(p.x.device(), p.x.numel(), nll_backward, p.args, g.data(), p.denominator(total),
+              dx.data());
   return to_dtype(dx, input.dtype());
 }
 

@@ -8,7 +8,8 @@ namespace mt {
 enum class Reduction : int { none, mean, sum };
 
 // Rows of c classes: x is [n, c, inner], contiguous, float32 or float64, as are weight [c] and the
-// losses [n * inner]. Targets are classes [n, inner], or probabilities of x's shape.
+// losses [n * inner]. Targets are classes [n, inner], or probabilities of x's shape. On CUDA x,
+// weight and probabilities may be of a 16-bit float; losses and statistics are float32 then.
 struct CrossEntropyArgs {
   DType dtype;
   int64_t n, c, inner;
@@ -21,22 +22,17 @@ struct CrossEntropyArgs {
   Reduction reduction = Reduction::mean;
 };
 
-// What the sum over rows gives besides the loss.
-struct CrossEntropyTotals {
-  double weight = 0;  // the mean's denominator
-  int64_t bad = -1;   // the first row whose class is out of range
-};
-
 }  // namespace mt
 
 // loss: [n * inner], or one element. stats: per row, the maximum and the log of the sum of
-// exp(x - maximum), [n * inner, 2].
-MT_KERNEL_CPU_ONLY(cross_entropy_forward, void(const CrossEntropyArgs& args, void* loss,
-                                               void* stats, CrossEntropyTotals* totals))
-// dy: [n * inner] or one element.
-MT_KERNEL_CPU_ONLY(cross_entropy_backward, void(const CrossEntropyArgs& args, const void* stats,
-                                                const void* dy, double total_weight, void* dx))
-MT_KERNEL_CPU_ONLY(nll_forward,
-                   void(const CrossEntropyArgs& args, void* loss, CrossEntropyTotals* totals))
-MT_KERNEL_CPU_ONLY(nll_backward, void(const CrossEntropyArgs& args, const void* dy,
-                                      double total_weight, void* dx))
+// exp(x - maximum), [n * inner, 2]. total: the mean's denominator, on x's device; left alone where
+// CUDA reduces nothing. bad: the first row whose class is out of range, or -1; CUDA leaves it alone
+// and reports through cuda/core/index_error.h.
+MT_KERNEL(cross_entropy_forward,
+          void(const CrossEntropyArgs& args, void* loss, void* stats, double* total, int64_t* bad))
+// dy: [n * inner] or one element. total is read for the mean only.
+MT_KERNEL(cross_entropy_backward, void(const CrossEntropyArgs& args, const void* stats,
+                                       const void* dy, const double* total, void* dx))
+MT_KERNEL(nll_forward, void(const CrossEntropyArgs& args, void* loss, double* total, int64_t* bad))
+MT_KERNEL(nll_backward,
+          void(const CrossEntropyArgs& args, const void* dy, const double* total, void* dx))

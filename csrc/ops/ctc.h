@@ -18,8 +18,8 @@ struct CtcArgs {
 }  // namespace mt
 
 // loss [n]; alpha [n, steps, 2 * longest + 1]: log-probabilities of prefixes.
-MT_KERNEL_CPU_ONLY(ctc_forward, void(const CtcArgs& args, void* loss, void* alpha))
+MT_KERNEL(ctc_forward, void(const CtcArgs& args, void* loss, void* alpha))
 // Gradient by the logits in front of the log-softmax; scale [n] multiplies a sample's. beta is
 // scratch memory of alpha's shape without steps: [n, 2, 2 * longest + 1].
-MT_KERNEL_CPU_ONLY(ctc_backward, void(const CtcArgs& args, const void* loss, const void* alpha,
-                                      const void* scale, bool zero_infinity, void* beta, void* dx))
+MT_KERNEL(ctc_backward, void(const CtcArgs& args, const void* loss, const void* alpha,
+                             const void* scale, bool zero_infinity, void* beta, void* dx))

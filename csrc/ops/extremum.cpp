@@ -23,8 +23,7 @@ Tensor extremum_of(bool largest, const char* name, const Tensor& x, const std::o
   check_not_empty(x, mask, !dims || dims->n == 0, name);
   Tensor y = empty(reduced_shape(x, mask, false), x.dtype(), x.device());
   Reduction r = plan_reduction(x, mask, y);
-  MT_DISPATCH_CPU(x.device(), x.numel(), extremum, largest, stored_as(x.dtype()), r.kept,
-                  r.reduced);
+  MT_DISPATCH(x.device(), x.numel(), extremum, largest, stored_as(x.dtype()), r.kept, r.reduced);
   if (!keepdim) return y;
   Dims shape = reduced_shape(x, mask, true);
   return as_strided(y, shape, contiguous_strides(shape), y->offset);
@@ -57,9 +56,9 @@ std::tuple<Tensor, Tensor> along(bool largest, const char* name, const Tensor& i
   Tensor values, indices = empty(shape, DType::Int64, x.device());
   if (with_values) values = empty(shape, x.dtype(), x.device());
   if (indices.numel() > 0)
-    MT_DISPATCH_CPU(x.device(), x.numel(), arg_extremum, largest, stored_as(x.dtype()), x.data(),
-                    with_values ? values.data() : nullptr, indices.data<int64_t>(), s.outer, s.n,
-                    s.inner);
+    MT_DISPATCH(x.device(), x.numel(), arg_extremum, largest, stored_as(x.dtype()), x.data(),
+                with_values ? values.data() : nullptr, indices.data<int64_t>(), s.outer, s.n,
+                s.inner);
   return {values, indices};
 }
 
@@ -81,8 +80,8 @@ Tensor arg_of(bool largest, const char* name, const Tensor& x, const std::option
   if (keepdim)
     for (int i = 0; i < x.dim(); i++) ones.push(1);
   Tensor index = empty(ones, DType::Int64, x.device());
-  MT_DISPATCH_CPU(x.device(), x.numel(), arg_extremum, largest, stored_as(x.dtype()), flat.data(),
-                  nullptr, index.data<int64_t>(), 1, x.numel(), 1);
+  MT_DISPATCH(x.device(), x.numel(), arg_extremum, largest, stored_as(x.dtype()), flat.data(),
+              nullptr, index.data<int64_t>(), 1, x.numel(), 1);
   return index;
 }
 

@@ -30,4 +30,4 @@ struct GemmArgs {
 
 MT_KERNEL(gemm, void(const GemmArgs& args))
 // C = A @ B of int8 matrices, C in int32 modulo 2^32; dtype, alpha and what follows are not read.
-MT_KERNEL_CPU_ONLY(gemm_int8, void(const GemmArgs& args))
+MT_KERNEL(gemm_int8, void(const GemmArgs& args))

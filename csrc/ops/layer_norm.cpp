@@ -16,7 +16,8 @@ Tensor constant(double value, int64_t n, DType dtype, Device device) {
 struct Prepared {
   Tensor x, w, b;
   LayerNormArgs args;
-  Dims stats;  // x's shape with 1 in place of each normalised size
+  DType compute;  // of the statistics
+  Dims stats;     // x's shape with 1 in place of each normalised size
 
   Prepared(const char* op, const Tensor& input, const Dims& shape,
            const std::optional<Tensor>& weight, const std::optional<Tensor>& bias, double eps,
@@ -36,7 +37,9 @@ struct Prepared {
     MT_CHECK(!bias || bias->sizes() == shape, op,
              "(): Expected bias to be of same shape as normalized_shape, but got bias of shape ",
              bias ? bias->sizes() : Dims(), " and normalized_shape = ", shape);
-    const DType dtype = input.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    // The CPU's kernels read float32 and float64, CUDA's any floating dtype.
+    compute = input.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    const DType dtype = input.device().is_cpu() ? compute : input.dtype();
     const int64_t n = shape.product();
     x = contiguous(to_dtype(input, dtype));
     w = weight ? contiguous(to_dtype(*weight, dtype)) : constant(1, n, dtype, x.device());
@@ -57,11 +60,11 @@ std::tuple<Tensor, Hidden<Tensor>, Hidden<Tensor>> forward(const char* op, const
                                                            const std::optional<Tensor>& bias,
                                                            double eps, bool centre) {
   Prepared p(op, input, shape, weight, bias, eps, centre);
-  Tensor y = empty_like(p.x), rstd = empty(p.stats, p.args.dtype, p.x.device());
+  Tensor y = empty_like(p.x), rstd = empty(p.stats, p.compute, p.x.device());
   Tensor mean;
-  if (centre) mean = empty(p.stats, p.args.dtype, p.x.device());
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), layer_norm_forward, p.args, y.data(),
-                  centre ? mean.data() : nullptr, rstd.data());
+  if (centre) mean = empty(p.stats, p.compute, p.x.device());
+  MT_DISPATCH(p.x.device(), p.x.numel(), layer_norm_forward, p.args, y.data(),
+              centre ? mean.data() : nullptr, rstd.data());
   return {to_dtype(y, input.dtype()), Hidden<Tensor>{mean}, Hidden<Tensor>{rstd}};
 }
 
@@ -76,13 +79,14 @@ std::tuple<Tensor, Tensor, Tensor> backward(const char* op, const Tensor& dy, co
   if (params) {
     dw = empty(shape, p.args.dtype, p.x.device());
     if (centre) db = empty_like(dw);
-    int64_t chunks = ceil_div(p.args.rows, layer_norm_grain(p.args.rows, p.args.n));
-    partial = empty({chunks, 2, p.args.n}, p.args.dtype, p.x.device());
+    if (p.x.device().is_cpu()) {
+      int64_t chunks = ceil_div(p.args.rows, layer_norm_grain(p.args.rows, p.args.n));
+      partial = empty({chunks, 2, p.args.n}, p.args.dtype, p.x.device());
+    }
   }
-  MT_DISPATCH_CPU(p.x.device(), p.x.numel(), layer_norm_backward, p.args, g.data(),
-                  centre ? mean->data() : nullptr, rstd.data(), dx.data(),
-                  params ? dw.data() : nullptr, db ? db.data() : nullptr,
-                  params ? partial.data() : nullptr);
+  MT_DISPATCH(p.x.device(), p.x.numel(), layer_norm_backward, p.args, g.data(),
+              centre ? mean->data() : nullptr, rstd.data(), dx.data(), params ? dw.data() : nullptr,
+              db ? db.data() : nullptr, partial ? partial.data() : nullptr);
   dx = to_dtype(dx, input.dtype());
   if (dw && weight) dw = to_dtype(dw, weight->dtype());
   return {dx, dw, db};

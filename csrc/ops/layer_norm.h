@@ -6,7 +6,8 @@
 
 namespace mt {
 
-// x is [rows, n], contiguous, float32 or float64, as are weight [n] and bias [n].
+// x is [rows, n], contiguous, float32 or float64, as are weight [n] and bias [n]; on CUDA all may
+// be of a 16-bit float, and mean and rstd are float32 then.
 struct LayerNormArgs {
   DType dtype;
   bool centre;  // subtract the mean; else RMS norm, which has neither mean nor bias
@@ -26,9 +27,8 @@ inline int64_t layer_norm_grain(int64_t rows, int64_t n) {
 }  // namespace mt
 
 // mean [rows] (where centred), rstd [rows]: 1 / sqrt(variance + eps).
-MT_KERNEL_CPU_ONLY(layer_norm_forward,
-                   void(const LayerNormArgs& args, void* y, void* mean, void* rstd))
-// dw and db may be null together. partial: [ceil(rows / layer_norm_grain), 2, n].
-MT_KERNEL_CPU_ONLY(layer_norm_backward,
-                   void(const LayerNormArgs& args, const void* dy, const void* mean,
-                        const void* rstd, void* dx, void* dw, void* db, void* partial))
+MT_KERNEL(layer_norm_forward, void(const LayerNormArgs& args, void* y, void* mean, void* rstd))
+// dw and db may be null together. partial: [ceil(rows / layer_norm_grain), 2,
+// n], for the CPU.
+MT_KERNEL(layer_norm_backward, void(const LayerNormArgs& args, const void* dy, const void* mean,
+                                    const void* rstd, void* dx, void* dw, void* db, void* partial))

@@ -108,7 +108,9 @@ void gemm_stacks(DType dtype, Device device, const Dims& sizes, int64_t m, int64
   ReleaseGil no_gil(work);
   if (device.is_cpu()) return run([](const GemmArgs& g) { cpu::gemm(g); });
 #if defined(MT_WITH_CUDA)
+  const cuda::DeviceGuard guard(device.index);
   run([](const GemmArgs& g) { cuda::gemm(g); });
+  cuda::check_launch("gemm", device.index);
 #endif
 }
 
@@ -366,7 +368,7 @@ Tensor int_mm(const Tensor& a, const Tensor& b) {
   args.a = a.data(), args.a_row = a.stride(0), args.a_col = a.stride(1);
   args.b = b.data(), args.b_row = b.stride(0), args.b_col = b.stride(1);
   args.c = y.data(), args.c_row = s.n;
-  MT_DISPATCH_CPU(a.device(), s.m * s.n + s.k * (s.m + s.n), gemm_int8, args);
+  MT_DISPATCH(a.device(), s.m * s.n + s.k * (s.m + s.n), gemm_int8, args);
   return y;
 }
 

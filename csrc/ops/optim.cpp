@@ -96,13 +96,13 @@ void run(const char* name, OptimRule rule, const Tensors& params, const Tensors&
   std::vector<bool> done(count, false);
   for (size_t first = 0; first < count; first++) {
     if (done[first]) continue;
-    // All parameters of one dtype go into one call.
+    // All parameters of one dtype and device go into one call.
     DType dtype = params[first].dtype();
     items.clear();
     int64_t total = 0;
     for (size_t i = first; i < count; i++) {
       const Tensor& p = params[i];
-      if (done[i] || p.dtype() != dtype) continue;
+      if (done[i] || p.dtype() != dtype || !(p.device() == params[first].device())) continue;
       done[i] = true;
       if (p.numel() == 0) continue;
       Tensor work = is_dense(p) ? p : contiguous(p);
@@ -127,21 +127,22 @@ void run(const char* name, OptimRule rule, const Tensors& params, const Tensors&
       items.push_back(item);
     }
     if (total > 0)
-      MT_DISPATCH_CPU(params[first].device(), total, optim_step, rule, dtype, items.data(),
-                      int64_t(items.size()), total);
+      MT_DISPATCH(params[first].device(), total, optim_step, rule, dtype, items.data(),
+                  int64_t(items.size()), total);
   }
   for (const Copy& c : copies) copy_into(c.original, c.work);
 }
 
 double read(const Tensor& t, const char* name) {
   MT_CHECK(t.numel() == 1, name, "(): a step count must have one element, got shape ", t.sizes());
+  if (!t.device().is_cpu()) return read(to_device(t, {}), name);
   if (t.dtype() == DType::Float32) return *t.data<float>();
   if (t.dtype() == DType::Float64) return *t.data<double>();
   return *to_dtype(t, DType::Float64).data<double>();
 }
 void write(const Tensor& t, double value) {
-  if (t.dtype() == DType::Float32) *t.data<float>() = float(value);
-  else copy_into(t, scalar_tensor(Scalar::of(value), DType::Float64, t.device()));
+  if (t.device().is_cpu() && t.dtype() == DType::Float32) *t.data<float>() = float(value);
+  else copy_into(t, scalar_tensor(Scalar::of(value), DType::Float64, {}));
   t.bump_version();
 }
 
@@ -307,15 +308,16 @@ void radam_step(const Tensors& params, const Tensors& grads, const Tensors& step
 
 }  // namespace
 
+// Step counts may lie on the CPU.
 MT_BIND(optim) {
-  def_plain<&sgd_step>(m, "sgd_step");
-  def_plain<&adam_step>(m, "adam_step");
-  def_plain<&rmsprop_step>(m, "rmsprop_step");
-  def_plain<&adagrad_step>(m, "adagrad_step");
-  def_plain<&adadelta_step>(m, "adadelta_step");
-  def_plain<&adamax_step>(m, "adamax_step");
-  def_plain<&nadam_step>(m, "nadam_step");
-  def_plain<&radam_step>(m, "radam_step");
+  def_plain<&sgd_step, kAnyDevice>(m, "sgd_step");
+  def_plain<&adam_step, kAnyDevice>(m, "adam_step");
+  def_plain<&rmsprop_step, kAnyDevice>(m, "rmsprop_step");
+  def_plain<&adagrad_step, kAnyDevice>(m, "adagrad_step");
+  def_plain<&adadelta_step, kAnyDevice>(m, "adadelta_step");
+  def_plain<&adamax_step, kAnyDevice>(m, "adamax_step");
+  def_plain<&nadam_step, kAnyDevice>(m, "nadam_step");
+  def_plain<&radam_step, kAnyDevice>(m, "radam_step");
 }
 
 }  // namespace mt

@@ -51,5 +51,5 @@ struct OptimItem {
 }  // namespace mt
 
 // p and its states of `count` parameters, updated in place; `total` elements in all.
-MT_KERNEL_CPU_ONLY(optim_step, void(OptimRule rule, DType dtype, const OptimItem* items,
-                                    int64_t count, int64_t total))
+MT_KERNEL(optim_step,
+          void(OptimRule rule, DType dtype, const OptimItem* items, int64_t count, int64_t total))

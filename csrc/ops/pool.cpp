@@ -1,7 +1,5 @@
 #include "ops/pool.h"
 
-#include <cstring>
-
 #include "ops/dispatch.h"
 
 namespace mt {
@@ -117,8 +115,8 @@ std::tuple<Tensor, Tensor> max_pool(const Tensor& x, py::handle kernel, py::hand
   if (kind != PoolIndex::none)
     index = empty(sizes, kind == PoolIndex::tap ? DType::UInt8 : DType::Int64, x.device());
   if (y.numel())
-    MT_DISPATCH_CPU(x.device(), x.numel(), max_pool_forward, t, p, xc.data(), y.data(), kind,
-                    index ? index.data() : nullptr);
+    MT_DISPATCH(x.device(), x.numel(), max_pool_forward, t, p, xc.data(), y.data(), kind,
+                index ? index.data() : nullptr);
   return {to_dtype(y, x.dtype()), index};
 }
 
@@ -133,9 +131,9 @@ Tensor max_pool_backward(const Tensor& dy, const Tensor& index, const Tensor& li
   const Tensor g = operand(dy, t), at = contiguous(index);
   Tensor dx = empty(like.sizes(), t, dy.device());
   if (dx.numel())
-    MT_DISPATCH_CPU(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(),
-                    at.dtype() == DType::UInt8 ? PoolIndex::tap : PoolIndex::place, at.data(),
-                    dx.data());
+    MT_DISPATCH(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(),
+                at.dtype() == DType::UInt8 ? PoolIndex::tap : PoolIndex::place, at.data(),
+                dx.data());
   return to_dtype(dx, dy.dtype());
 }
 
@@ -148,8 +146,8 @@ Tensor max_pool_indices(const Tensor& index, const Tensor& like, py::handle kern
       window_params(like, kernel, stride, padding, dilation, ceil_mode, nd, kMaxPool[nd - 1]);
   Tensor places = empty(index.sizes(), DType::Int64, index.device());
   if (places.numel())
-    MT_DISPATCH_CPU(index.device(), index.numel(), max_pool_places, p, index.data<uint8_t>(),
-                    places.data<int64_t>());
+    MT_DISPATCH(index.device(), index.numel(), max_pool_places, p, index.data<uint8_t>(),
+                places.data<int64_t>());
   return places;
 }
 
@@ -172,8 +170,7 @@ Tensor avg_pool(const Tensor& x, py::handle kernel, py::handle stride, py::handl
   const DType t = avg_type(x.dtype());
   const Tensor xc = operand(x, t);
   Tensor y = empty(result_sizes(x, p, nd), t, x.device());
-  if (y.numel())
-    MT_DISPATCH_CPU(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
+  if (y.numel()) MT_DISPATCH(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
   return to_dtype(y, x.dtype());
 }
 
@@ -187,7 +184,7 @@ Tensor avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handle kernel,
   check_gradient(dy, p, dx, nd, kAvgPool[nd - 1]);
   const Tensor g = operand(dy, t);
   if (dx.numel())
-    MT_DISPATCH_CPU(dy.device(), dx.numel(), avg_pool_backward, t, p, g.data(), dx.data());
+    MT_DISPATCH(dy.device(), dx.numel(), avg_pool_backward, t, p, g.data(), dx.data());
   return to_dtype(dx, dy.dtype());
 }
 
@@ -225,9 +222,9 @@ Tensor adaptive_avg_pool(const Tensor& x, py::handle output, int nd) {
   Tensor y = empty(result_sizes(x, p, nd), t, x.device());
   if (!y.numel()) return to_dtype(y, x.dtype());
   if (as_plain_windows(p)) {
-    MT_DISPATCH_CPU(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
+    MT_DISPATCH(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
   } else {
-    MT_DISPATCH_CPU(x.device(), x.numel(), adaptive_avg_pool_forward, t, p, xc.data(), y.data());
+    MT_DISPATCH(x.device(), x.numel(), adaptive_avg_pool_forward, t, p, xc.data(), y.data());
   }
   return to_dtype(y, x.dtype());
 }
@@ -240,11 +237,11 @@ Tensor adaptive_avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handl
   check_gradient(dy, p, dx, nd, op);
   const Tensor g = operand(dy, t);
   if (!dy.numel()) {
-    if (dx.numel()) std::memset(dx.data(), 0, dx.nbytes());
+    if (dx.numel()) copy_into(dx, scalar_tensor(Scalar::of(int64_t(0)), t, dx.device()));
   } else if (as_plain_windows(p)) {
-    MT_DISPATCH_CPU(dy.device(), dx.numel(), avg_pool_backward, t, p, g.data(), dx.data());
+    MT_DISPATCH(dy.device(), dx.numel(), avg_pool_backward, t, p, g.data(), dx.data());
   } else {
-    MT_DISPATCH_CPU(dy.device(), dx.numel(), adaptive_avg_pool_backward, t, p, g.data(), dx.data());
+    MT_DISPATCH(dy.device(), dx.numel(), adaptive_avg_pool_backward, t, p, g.data(), dx.data());
   }
   return to_dtype(dx, dy.dtype());
 }
@@ -256,8 +253,8 @@ std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, py::handle output,
   const Dims sizes = result_sizes(x, p, nd);
   Tensor y = empty(sizes, t, x.device()), index = empty(sizes, DType::Int64, x.device());
   if (y.numel())
-    MT_DISPATCH_CPU(x.device(), x.numel(), adaptive_max_pool_forward, t, p, xc.data(), y.data(),
-                    index.data<int64_t>());
+    MT_DISPATCH(x.device(), x.numel(), adaptive_max_pool_forward, t, p, xc.data(), y.data(),
+                index.data<int64_t>());
   return {to_dtype(y, x.dtype()), index};
 }
 
@@ -269,8 +266,8 @@ Tensor max_places_backward(const Tensor& dy, const Tensor& index, const Dims& si
   PoolParams p = blank(dx, nd);
   for (int i = 0; i < nd; i++) p.out[3 - nd + i] = dy.size(dy.dim() - nd + i);
   if (dx.numel())
-    MT_DISPATCH_CPU(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(), PoolIndex::place,
-                    at.data(), dx.data());
+    MT_DISPATCH(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(), PoolIndex::place,
+                at.data(), dx.data());
   return to_dtype(dx, dy.dtype());
 }
 

@@ -25,21 +25,18 @@ enum class PoolIndex : int { none, tap, place };
 }  // namespace mt
 
 // float32, float64, int64. NaN wins. index: uint8 or int64 per output, as `kind` says.
-MT_KERNEL_CPU_ONLY(max_pool_forward, void(DType dtype, const PoolParams& params, const void* x,
-                                          void* y, PoolIndex kind, void* index))
-MT_KERNEL_CPU_ONLY(max_pool_backward, void(DType dtype, const PoolParams& params, const void* dy,
-                                           PoolIndex kind, const void* index, void* dx))
+MT_KERNEL(max_pool_forward, void(DType dtype, const PoolParams& params, const void* x, void* y,
+                                 PoolIndex kind, void* index))
+MT_KERNEL(max_pool_backward, void(DType dtype, const PoolParams& params, const void* dy,
+                                  PoolIndex kind, const void* index, void* dx))
 // Places from tap numbers.
-MT_KERNEL_CPU_ONLY(max_pool_places,
-                   void(const PoolParams& params, const uint8_t* taps, int64_t* places))
-MT_KERNEL_CPU_ONLY(avg_pool_forward,
-                   void(DType dtype, const PoolParams& params, const void* x, void* y))
-MT_KERNEL_CPU_ONLY(avg_pool_backward,
-                   void(DType dtype, const PoolParams& params, const void* dy, void* dx))
+MT_KERNEL(max_pool_places, void(const PoolParams& params, const uint8_t* taps, int64_t* places))
+MT_KERNEL(avg_pool_forward, void(DType dtype, const PoolParams& params, const void* x, void* y))
+MT_KERNEL(avg_pool_backward, void(DType dtype, const PoolParams& params, const void* dy, void* dx))
 // Window q of a dim is [floor(q*in/out), ceil((q+1)*in/out)); only planes, in and out are used.
-MT_KERNEL_CPU_ONLY(adaptive_avg_pool_forward,
-                   void(DType dtype, const PoolParams& params, const void* x, void* y))
-MT_KERNEL_CPU_ONLY(adaptive_avg_pool_backward,
-                   void(DType dtype, const PoolParams& params, const void* dy, void* dx))
-MT_KERNEL_CPU_ONLY(adaptive_max_pool_forward, void(DType dtype, const PoolParams& params,
-                                                   const void* x, void* y, int64_t* index))
+MT_KERNEL(adaptive_avg_pool_forward,
+          void(DType dtype, const PoolParams& params, const void* x, void* y))
+MT_KERNEL(adaptive_avg_pool_backward,
+          void(DType dtype, const PoolParams& params, const void* dy, void* dx))
+MT_KERNEL(adaptive_max_pool_forward,
+          void(DType dtype, const PoolParams& params, const void* x, void* y, int64_t* index))

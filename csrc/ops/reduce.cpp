@@ -1,7 +1,5 @@
 #include "ops/reduce.h"
 
-#include <cmath>
-
 #include "ops/extremum.h"
 #include "ops/reduce_dims.h"
 
@@ -22,8 +20,8 @@ Tensor sum_of(SumOp op, const Tensor& input, uint32_t mask, const Tensor* parame
   Tensor y =
       empty(reduced_shape(x, mask, false), narrow && wide ? DType::Float32 : dtype, x.device());
   Reduction r = plan_reduction(x, mask, y, parameter);
-  MT_DISPATCH_CPU(x.device(), x.numel() + y.numel(), reduce_sum, op, x.dtype(), r.kept, r.reduced,
-                  o.divisor, wide, o.root);
+  MT_DISPATCH(x.device(), x.numel() + y.numel(), reduce_sum, op, x.dtype(), r.kept, r.reduced,
+              o.divisor, wide, o.root);
   return o.wide ? y : to_dtype(y, dtype);
 }
 
@@ -35,7 +33,7 @@ Tensor with_shape(const Tensor& y, const Dims& shape) {
 Tensor sum_int(const Tensor& x, uint32_t mask) {
   Tensor y = empty(reduced_shape(x, mask, false), DType::Int64, x.device());
   Reduction r = plan_reduction(x, mask, y);
-  MT_DISPATCH_CPU(x.device(), x.numel() + y.numel(), reduce_sum_int, x.dtype(), r.kept, r.reduced);
+  MT_DISPATCH(x.device(), x.numel() + y.numel(), reduce_sum_int, x.dtype(), r.kept, r.reduced);
   return y;
 }
 
@@ -106,7 +104,7 @@ Tensor prod(const Tensor& input, const std::optional<Dims>& dims, bool keepdim,
   if (!is_floating(type)) x = to_dtype(x, DType::Int64);
   Tensor y = empty(reduced_shape(x, mask, false), x.dtype(), x.device());
   Reduction r = plan_reduction(x, mask, y);
-  MT_DISPATCH_CPU(x.device(), x.numel() + y.numel(), reduce_prod, x.dtype(), r.kept, r.reduced);
+  MT_DISPATCH(x.device(), x.numel() + y.numel(), reduce_prod, x.dtype(), r.kept, r.reduced);
   return with_shape(to_dtype(y, type), reduced_shape(x, mask, keepdim));
 }
 
@@ -117,8 +115,7 @@ Tensor logic(LogicOp op, const char* name, const Tensor& x, const std::optional<
   // bool of uint8 is uint8, as in PyTorch.
   Tensor y = empty(reduced_shape(x, mask, false), out, x.device());
   Reduction r = plan_reduction(x, mask, y);
-  MT_DISPATCH_CPU(x.device(), x.numel() + y.numel(), reduce_logic, op, x.dtype(), r.kept,
-                  r.reduced);
+  MT_DISPATCH(x.device(), x.numel() + y.numel(), reduce_logic, op, x.dtype(), r.kept, r.reduced);
   if (out == DType::Bool && x.dtype() == DType::UInt8) y = to_dtype(y, DType::UInt8);
   return with_shape(y, reduced_shape(x, mask, keepdim));
 }
@@ -171,19 +168,12 @@ Tensor logsumexp(const Tensor& input, const Dims& dims, bool keepdim) {
   Tensor c = empty(kept, compute, x.device());
   if (x.numel() > 0) {
     Reduction r = plan_reduction(x, mask, c);
-    MT_DISPATCH_CPU(x.device(), x.numel(), extremum, true, compute, r.kept, r.reduced);
+    MT_DISPATCH(x.device(), x.numel(), extremum, true, compute, r.kept, r.reduced);
   }
-  MT_SWITCH_FLOAT(compute, {
-    scalar_t* p = c.data<scalar_t>();
-    for (int64_t i = 0; i < c.numel(); i++)
-      if (x.numel() == 0 || !std::isfinite(p[i])) p[i] = 0;
-  })
+  MT_DISPATCH(x.device(), c.numel(), reduce_log_shift, compute, c.data(), c.numel(),
+              x.numel() == 0);
   Tensor y = sum_of(SumOp::exp_dev, x, mask, &c, {});
-  MT_SWITCH_FLOAT(compute, {
-    const scalar_t* p = c.data<scalar_t>();
-    scalar_t* q = y.data<scalar_t>();
-    for (int64_t i = 0; i < y.numel(); i++) q[i] = std::log(q[i]) + p[i];
-  })
+  MT_DISPATCH(x.device(), y.numel(), reduce_log_finish, compute, y.data(), c.data(), y.numel());
   return with_shape(to_dtype(y, out), reduced_shape(x, mask, keepdim));
 }
 

@@ -82,16 +82,6 @@ struct Prepared {
   const void* cells(const Tensor& c) const { return c ? c.data() : h0.data(); }
 };
 
-template <class T>
-void add_biases(const Prepared& p, const T* b_ih, T* sum) {
-  const T* b_hh = p.b_hh ? p.b_hh.data<T>() : nullptr;
-  // GRU's last third takes part in a product with r and is added there.
-  const int64_t n = p.gates * p.args.hidden,
-                both = p.args.kind == RnnKind::gru ? 2 * p.args.hidden : n;
-  for (int64_t i = 0; i < n; i++)
-    sum[i] = (b_ih ? b_ih[i] : T(0)) + (b_hh && i < both ? b_hh[i] : T(0));
-}
-
 using Forward = std::tuple<Tensor, Tensor, Tensor, Hidden<Tensor>, Hidden<Tensor>>;
 
 Forward forward(int64_t kind, const Tensor& input, const Tensor& h, const std::optional<Tensor>& c,
@@ -104,17 +94,19 @@ Forward forward(int64_t kind, const Tensor& input, const Tensor& h, const std::o
            Dims{width}, ", got ", b_ih ? b_ih->sizes() : Dims());
   Tensor bias = empty({width}, a.dtype, p.x.device());
   Tensor own = b_ih ? contiguous(to_dtype(*b_ih, a.dtype)) : Tensor();
-  if (a.dtype == DType::Float64)
-    add_biases(p, own ? own.data<double>() : nullptr, bias.data<double>());
-  else add_biases(p, own ? own.data<float>() : nullptr, bias.data<float>());
+  MT_DISPATCH(p.x.device(), width, rnn_biases, a.dtype, a.kind, a.hidden,
+              own ? own.data() : nullptr, p.b_hh ? p.b_hh.data() : nullptr, bias.data());
   Tensor gates = linear_forward(p.x, p.w_ih, bias, Activation::none);
   Tensor out = empty(p.per_step(a.hidden), a.dtype, p.x.device()), extra;
   if (p.has_extra()) extra = empty_like(out);
-  const int64_t slice = rnn_slice(a.kind), slices = ceil_div(a.hidden, slice);
-  Tensor panels = empty({slices, a.hidden, p.gates * slice}, a.dtype, p.x.device());
-  MT_DISPATCH_CPU(p.x.device(), gates.numel(), rnn_forward, a, gates.data(),
-                  extra ? extra.data() : out.data(), p.h0.data(), p.cells(p.c0), out.data(),
-                  panels.data());
+  Tensor panels;
+  if (p.x.device().is_cpu()) {
+    const int64_t slice = rnn_slice(a.kind), slices = ceil_div(a.hidden, slice);
+    panels = empty({slices, a.hidden, p.gates * slice}, a.dtype, p.x.device());
+  }
+  MT_DISPATCH(p.x.device(), gates.numel(), rnn_forward, a, gates.data(),
+              extra ? extra.data() : out.data(), p.h0.data(), p.cells(p.c0), out.data(),
+              panels ? panels.data() : nullptr);
   auto state = [&](const Tensor& all) {
     Tensor y = empty(p.h0.sizes(), input.dtype(), p.x.device());
     Tensor end = rows_of(all, p.last(), 1);
@@ -147,10 +139,10 @@ Backward backward(int64_t kind, const Tensor& input, const Tensor& h,
   if (a.kind == RnnKind::gru) dhidden = empty_like(dgates);
   Tensor dh0 = empty_like(p.h0), dc0 = p.has_extra() ? empty_like(p.h0) : dh0;
   auto data = [](const Tensor& t) { return t ? t.data() : nullptr; };
-  MT_DISPATCH_CPU(p.x.device(), dgates.numel(), rnn_backward, a, gates ? gates->data() : out.data(),
-                  extra ? extra->data() : out.data(), p.h0.data(), p.cells(p.c0), out.data(),
-                  data(g_out), data(g_h), data(g_c), dgates.data(), dhidden.data(), dh0.data(),
-                  dc0.data());
+  MT_DISPATCH(p.x.device(), dgates.numel(), rnn_backward, a, gates ? gates->data() : out.data(),
+              extra ? extra->data() : out.data(), p.h0.data(), p.cells(p.c0), out.data(),
+              data(g_out), data(g_h), data(g_c), dgates.data(), dhidden.data(), dh0.data(),
+              dc0.data());
   Tensor dx = empty_like(p.x), dw_ih = empty_like(p.w_ih), dw_hh = empty_like(p.w_hh);
   const Tensor dg = flat(dgates);
   gemm_into(flat(dx), dg, p.w_ih);

@@ -26,14 +26,18 @@ struct RnnArgs {
 
 }  // namespace mt
 
+// sum [gates * hidden] = b_ih + b_hh, of which each may be null; b_hh without what GRU adds inside
+// of the product with r.
+MT_KERNEL(rnn_biases, void(DType dtype, mt::RnnKind kind, int64_t hidden, const void* b_ih,
+                           const void* b_hh, void* sum))
 // gates [steps, n, gates * hidden]: on entry W_ih x + biases; on return the activated gates (LSTM,
 // GRU). extra [steps, n, hidden]: LSTM: the cells; GRU: W_hn h + b_hn. out [steps, n, hidden].
-// panels: rearranged w_hh, [ceil(hidden / slice), hidden, gates * slice].
-MT_KERNEL_CPU_ONLY(rnn_forward, void(const RnnArgs& args, void* gates, void* extra, const void* h0,
-                                     const void* c0, void* out, void* panels))
+// panels: rearranged w_hh, [ceil(hidden / slice), hidden, gates * slice]; CPU only, else null.
+MT_KERNEL(rnn_forward, void(const RnnArgs& args, void* gates, void* extra, const void* h0,
+                            const void* c0, void* out, void* panels))
 // dgates: gradient of W_ih x + biases; dhidden: of W_hh h + b_hh, the same memory but for GRU.
 // dout, dh_n, dc_n may be null. dh0, dc0 [n, hidden] (dc0: LSTM; for GRU it is scratch memory).
-MT_KERNEL_CPU_ONLY(rnn_backward,
-                   void(const RnnArgs& args, const void* gates, const void* extra, const void* h0,
-                        const void* c0, const void* out, const void* dout, const void* dh_n,
-                        const void* dc_n, void* dgates, void* dhidden, void* dh0, void* dc0))
+MT_KERNEL(rnn_backward,
+          void(const RnnArgs& args, const void* gates, const void* extra, const void* h0,
+               const void* c0, const void* out, const void* dout, const void* dh_n,
+               const void* dc_n, void* dgates, void* dhidden, void* dh0, void* dc0))

@@ -16,8 +16,8 @@ Tensor scan_of(ScanOp op, const char* name, const Tensor& input, int64_t dim,
   Tensor y = empty_like(x);
   DimSplit s = split_dim(x, d);
   if (x.numel() > 0)
-    MT_DISPATCH_CPU(x.device(), x.numel(), scan, op, reverse, x.dtype(), x.data(), y.data(),
-                    s.outer, s.n, s.inner);
+    MT_DISPATCH(x.device(), x.numel(), scan, op, reverse, x.dtype(), x.data(), y.data(), s.outer,
+                s.n, s.inner);
   return to_dtype(y, out);
 }
 
@@ -38,9 +38,9 @@ std::tuple<Tensor, Tensor> extremum_of(bool largest, const char* name, const Ten
   Tensor values = empty_like(x), indices = empty_like(x, DType::Int64);
   DimSplit s = split_dim(x, d);
   if (x.numel() > 0)
-    MT_DISPATCH_CPU(x.device(), x.numel(), scan_extremum, largest,
-                    x.dtype() == DType::Bool ? DType::UInt8 : x.dtype(), x.data(), values.data(),
-                    indices.data<int64_t>(), s.outer, s.n, s.inner);
+    MT_DISPATCH(x.device(), x.numel(), scan_extremum, largest,
+                x.dtype() == DType::Bool ? DType::UInt8 : x.dtype(), x.data(), values.data(),
+                indices.data<int64_t>(), s.outer, s.n, s.inner);
   return {values, indices};
 }
 

@@ -19,14 +19,17 @@ Tensor move_dim(const Tensor& x, int from, int to) {
 // A few interleaved columns would leave the vectors empty: such a dim goes last first.
 bool better_last(const DimSplit& s) { return s.inner > 1 && s.inner < 8 && s.n > s.inner; }
 
-DType compute_dtype(DType t) { return itemsize(t) == 2 ? DType::Float32 : t; }
+// The CPU's kernels read float32 and float64, CUDA's any floating dtype.
+DType memory_dtype(DType t, Device device) {
+  return itemsize(t) == 2 && device.is_cpu() ? DType::Float32 : t;
+}
 
 Tensor forward(bool log, const char* name, const Tensor& input, int64_t dim,
                const std::optional<DType>& dtype) {
   int d = wrap_dim(dim, input.dim(), name);
   DType out = dtype.value_or(input.dtype());
   MT_CHECK(is_floating(out), name, "(): expected a floating point dtype, got ", out);
-  Tensor x = contiguous(to_dtype(to_dtype(input, out), compute_dtype(out)));
+  Tensor x = contiguous(to_dtype(to_dtype(input, out), memory_dtype(out, input.device())));
   DimSplit s = split_dim(x, d);
   bool moved = better_last(s);
   if (moved) {
@@ -35,8 +38,8 @@ Tensor forward(bool log, const char* name, const Tensor& input, int64_t dim,
   }
   Tensor y = empty_like(x);
   if (x.numel() > 0)
-    MT_DISPATCH_CPU(x.device(), 4 * x.numel(), softmax_forward, log, x.dtype(), x.data(), y.data(),
-                    s.outer, s.n, s.inner);
+    MT_DISPATCH(x.device(), 4 * x.numel(), softmax_forward, log, x.dtype(), x.data(), y.data(),
+                s.outer, s.n, s.inner);
   if (moved) y = move_dim(y, y.dim() - 1, d);
   return to_dtype(y, out);
 }
@@ -45,7 +48,7 @@ Tensor backward(bool log, const Tensor& grad, const Tensor& result, int64_t dim)
   int d = wrap_dim(dim, result.dim(), "softmax_backward");
   MT_CHECK(grad.same_shape(result), "softmax_backward(): gradient of shape ", grad.sizes(),
            " for a result of shape ", result.sizes());
-  DType dtype = compute_dtype(result.dtype());
+  DType dtype = memory_dtype(result.dtype(), result.device());
   Tensor dy = contiguous(to_dtype(grad, dtype)), y = contiguous(to_dtype(result, dtype));
   DimSplit s = split_dim(y, d);
   bool moved = better_last(s);
@@ -56,8 +59,8 @@ Tensor backward(bool log, const Tensor& grad, const Tensor& result, int64_t dim)
   }
   Tensor dx = empty_like(y);
   if (y.numel() > 0)
-    MT_DISPATCH_CPU(y.device(), 4 * y.numel(), softmax_backward, log, dtype, dy.data(), y.data(),
-                    dx.data(), s.outer, s.n, s.inner);
+    MT_DISPATCH(y.device(), 4 * y.numel(), softmax_backward, log, dtype, dy.data(), y.data(),
+                dx.data(), s.outer, s.n, s.inner);
   if (moved) dx = move_dim(dx, dx.dim() - 1, d);
   return to_dtype(dx, result.dtype());
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "cuda/emulator/parallel.h"
 #include "cuda/emulator/shared.h"
 
 namespace mt::emu {
@@ -21,6 +22,7 @@ using Bits =
 
 template <class T, class F>
 MT_EMU_INLINE T atomic_update(T* p, F&& f) {
+  take_turn();
   auto* bits = reinterpret_cast<Bits<T>*>(p);
   Bits<T> seen = __atomic_load_n(bits, __ATOMIC_RELAXED);
   for (;;) {

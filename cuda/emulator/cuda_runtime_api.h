@@ -307,7 +307,10 @@ struct cudaLaunchAttribute {
   cudaLaunchAttributeValue val;
 };
 struct cudaLaunchConfig_t {
-  dim3 gridDim, blockDim;
+  dim3 grid_, block_;
+  // simt.h makes gridDim and blockDim these.
+  dim3& mt_emu_grid_dim() { return grid_; }
+  dim3& mt_emu_block_dim() { return block_; }
   size_t dynamicSmemBytes = 0;
   cudaStream_t stream = nullptr;
   cudaLaunchAttribute* attrs = nullptr;

@@ -32,7 +32,7 @@ class CrossEntropy(Node):
             t = t if w is None else t * w
         else:
             one = _C.full((), -1.0, x.dtype, x.device)
-            t = _C.nll_loss_backward(one, x.detach(), target, weight, SUM, ignore_index, 1.0)
+            t = _C.nll_loss_backward(one, x.detach(), target, weight, SUM, ignore_index, None)
             if smoothing:
                 valid = (target != ignore_index).reshape(_rows(x, dim)).unsqueeze(dim).to(x.dtype)
                 even = valid * (smoothing / x.size(dim))
@@ -58,7 +58,7 @@ class NllLoss(Node):
         if not _C.is_grad_enabled():
             return _C.nll_loss_backward(dy, x, target, weight, reduction, ignore_index, self.total)
         one = _C.full((), 1.0, x.dtype, x.device)
-        t = _C.nll_loss_backward(one, x.detach(), target, weight, SUM, ignore_index, 1.0)
+        t = _C.nll_loss_backward(one, x.detach(), target, weight, SUM, ignore_index, None)
         if reduction == NONE:
             dim = 1 if x.dim() > 1 else 0
             dy = dy.reshape(_rows(x, dim)).unsqueeze(dim)

@@ -27,8 +27,10 @@ def _tensors(parameters: Any) -> list[Tensor]:
 
 def _alike(tensors: list[Tensor]) -> bool:
     """Whether one call of the extension can take all of them."""
-    dtype = tensors[0].dtype
-    return dtype.is_floating_point and all(t.dtype is dtype for t in tensors)
+    dtype, device = tensors[0].dtype, tensors[0].device
+    return dtype.is_floating_point and all(
+        t.dtype is dtype and t.device == device for t in tensors
+    )
 
 
 def get_total_norm(
@@ -83,12 +85,11 @@ def clip_grads_with_norm_(
     if not grads:
         return
     with no_grad():
-        factor = float(float(max_norm) / (total_norm + 1e-6))
-        if factor >= 1.0:
-            return
         if _alike(grads):
-            _C.scale_all_(grads, factor)
-        else:
+            _C.clip_all_(grads, total_norm, float(max_norm))
+            return
+        factor = float(float(max_norm) / (total_norm + 1e-6))
+        if factor < 1.0 or factor != factor:
             for g in grads:
                 g.mul_(factor)
 

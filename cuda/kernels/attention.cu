@@ -1,0 +1,330 @@
+// Scaled dot-product attention without the matrix of scores (Dao et al., 2022):
+//   out = softmax(s) v, s = scale q k^T + mask;  p = exp(s - lse), D = rowsum(dout * out)
+//   dv = p^T dout,  ds = p (dout v^T - D) scale,  dq = ds k,  dk = ds^T q
+// Saved: out and lse. A block has a tile of queries (forward, dq) or of keys (dk, dv) and walks the
+// other side; sums go over heads of a group and tiles in order, so that bits are the same every
+// time. Widths beyond the tile's are cut in chunks, each of which computes the scores again.
+// Work: 4 (10 backward) queries keys width flops per head; memory: q, k, v and out, a few times.
+#include "ops/attention.h"
+
+#include "cuda/core/scratch.h"
+#include "cuda/kernels/attention_tile.cuh"
+
+namespace mt::cuda {
+namespace {
+
+// What block `index` works on, of [batch][head][tile][chunk]. The last tiles come first: they are
+// the longest ones where attention is causal.
+struct Task {
+  int64_t b, h, first;
+  int chunk;
+  __device__ __forceinline__ Task(int64_t index, int64_t heads, int tiles, int chunks, int rows) {
+    chunk = int(index % chunks);
+    index /= chunks;
+    first = int64_t(tiles - 1 - index % tiles) * rows;
+    index /= tiles;
+    h = index % heads;
+    b = index / heads;
+  }
+};
+
+template <class S, class T = typename S::T>
+__global__ void __launch_bounds__(kThreads, 2)
+    attention_forward_kernel(const AttentionArgs a, T* __restrict__ out, const HeadStrides out_at,
+                             T* __restrict__ lse, int tiles, int chunks) {
+  using Piece = typename S::Piece;
+  MT_SHARED(Piece, slice_pieces, S::kSliceSize / S::V);
+  MT_SHARED(Piece, score_pieces, S::kScoreSize / S::V);
+  const Shared<T> slice = shared_cast<T>(slice_pieces), scores = shared_cast<T>(score_pieces);
+  const Task task(blockIdx.x, a.heads, tiles, chunks, S::kRows);
+  const Head<T> head{a, task.b, task.h};
+  const int64_t i0 = task.first, row0 = i0 + tile_y() * S::R;
+  const int first = task.chunk * S::kWidth;
+  const int64_t keys_end = a.causal && i0 + S::kRows < a.keys ? i0 + S::kRows : a.keys;
+  const Rows<T> queries = head.queries(i0);
+
+  T maximum[S::R], total[S::R], sum[S::R][S::J * S::V];
+#pragma unroll
+  for (int r = 0; r < S::R; r++) {
+    maximum[r] = -T(__builtin_inf());
+    total[r] = T(0);
+#pragma unroll
+    for (int e = 0; e < S::J * S::V; e++) sum[r][e] = T(0);
+  }
+  for (int64_t j0 = 0; j0 < keys_end; j0 += S::kColumns) {
+    T score[S::R][S::C];
+    tile_scores<S>(queries, head.keys(j0), int(a.width), slice, score);
+#pragma unroll
+    for (int r = 0; r < S::R; r++) {
+      T m = maximum[r];
+#pragma unroll
+      for (int c = 0; c < S::C; c++) {
+        score[r][c] = head.masked(score[r][c], row0 + r, j0 + tile_x() + 16 * c);
+        m = score[r][c] > m ? score[r][c] : m;
+      }
+      m = row_max(m);
+      // Where everything is hidden so far, differences are taken from 0.
+      const T origin = m == -T(__builtin_inf()) ? T(0) : m;
+      T all = T(0);
+#pragma unroll
+      for (int c = 0; c < S::C; c++) {
+        score[r][c] = fn::exp(score[r][c] - origin);
+        all += score[r][c];
+      }
+      const T correction = fn::exp(maximum[r] - origin);
+      total[r] = total[r] * correction + row_sum(all);
+      maximum[r] = m;
+#pragma unroll
+      for (int e = 0; e < S::J * S::V; e++) sum[r][e] *= correction;
+    }
+    put_scores<S>(score, scores);
+    add_weighted<S>(scores, head.values(j0), first, int(a.value_width), slice, sum);
+  }
+#pragma unroll
+  for (int r = 0; r < S::R; r++) {
+    const int64_t i = row0 + r;
+    if (i >= a.queries) continue;
+    const bool seen = !(total[r] == T(0));
+    const T inverse = seen ? T(1) / total[r] : T(0);
+    T* to = out + task.b * out_at.batch + task.h * out_at.head + i * out_at.row;
+#pragma unroll
+    for (int e = 0; e < S::J * S::V; e++) {
+      const int column = first + sum_column<S>(e);
+      if (column < a.value_width) to[column] = sum[r][e] * inverse;
+    }
+    if (task.chunk == 0 && tile_x() == 0)
+      lse[(task.b * a.heads + task.h) * a.queries + i] =
+          seen ? maximum[r] + fn::log(total[r]) : T(__builtin_inf());
+  }
+}
+
+// --- backward
+
+template <class T>
+struct Gradients {
+  const T *out, *dout, *lse, *delta;
+  T *dq, *dk, *dv;
+  HeadStrides out_at, dout_at, dq_at, dk_at, dv_at;
+};
+
+// delta[b][h][i] = sum over columns of out * dout: a warp per row.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    attention_delta_kernel(const AttentionArgs a, const Gradients<T> g, T* __restrict__ delta) {
+  const int64_t row = (int64_t(blockIdx.x) * kThreads + threadIdx.x) / 32;
+  if (row >= a.batch * a.heads * a.queries) return;
+  const int64_t i = row % a.queries, h = row / a.queries % a.heads, b = row / a.queries / a.heads;
+  const T* out = Head<T>::at(g.out, g.out_at, b, h, i);
+  const T* dout = Head<T>::at(g.dout, g.dout_at, b, h, i);
+  T sum = T(0);
+  for (int64_t c = threadIdx.x % 32; c < a.value_width; c += 32) sum += out[c] * dout[c];
+  for (int step = 16; step > 0; step /= 2) sum += __shfl_down_sync(0xffffffffu, sum, step);
+  if (threadIdx.x % 32 == 0) delta[row] = sum;
+}
+
+template <class S, class T = typename S::T>
+__global__ void __launch_bounds__(kThreads, 2)
+    attention_backward_query_kernel(const AttentionArgs a, const Gradients<T> g, int tiles,
+                                    int chunks) {
+  using Piece = typename S::Piece;
+  MT_SHARED(Piece, slice_pieces, S::kSliceSize / S::V);
+  MT_SHARED(Piece, score_pieces, S::kScoreSize / S::V);
+  const Shared<T> slice = shared_cast<T>(slice_pieces), scores = shared_cast<T>(score_pieces);
+  const Task task(blockIdx.x, a.heads, tiles, chunks, S::kRows);
+  const Head<T> head{a, task.b, task.h};
+  const int64_t i0 = task.first, row0 = i0 + tile_y() * S::R;
+  const int first = task.chunk * S::kWidth;
+  const int64_t keys_end = a.causal && i0 + S::kRows < a.keys ? i0 + S::kRows : a.keys;
+  const Rows<T> queries = head.queries(i0);
+  const Rows<T> dout = head.rows(g.dout, g.dout_at, task.h, i0, a.queries);
+
+  T lse[S::R], delta[S::R], sum[S::R][S::J * S::V];
+#pragma unroll
+  for (int r = 0; r < S::R; r++) {
+    const int64_t row = (task.b * a.heads + task.h) * a.queries + row0 + r;
+    const bool there = row0 + r < a.queries;
+    lse[r] = there ? g.lse[row] : T(__builtin_inf());
+    delta[r] = there ? g.delta[row] : T(0);
+#pragma unroll
+    for (int e = 0; e < S::J * S::V; e++) sum[r][e] = T(0);
+  }
+  for (int64_t j0 = 0; j0 < keys_end; j0 += S::kColumns) {
+    const Rows<T> keys = head.keys(j0);
+    T score[S::R][S::C], dp[S::R][S::C];
+    tile_scores<S>(queries, keys, int(a.width), slice, score);
+    tile_scores<S>(dout, head.values(j0), int(a.value_width), slice, dp);
+#pragma unroll
+    for (int r = 0; r < S::R; r++)
+#pragma unroll
+      for (int c = 0; c < S::C; c++) {
+        const T s = head.masked(score[r][c], row0 + r, j0 + tile_x() + 16 * c);
+        score[r][c] = fn::exp(s - lse[r]) * (dp[r][c] - delta[r]) * T(a.scale);
+      }
+    put_scores<S>(score, scores);
+    add_weighted<S>(scores, keys, first, int(a.width), slice, sum);
+  }
+#pragma unroll
+  for (int r = 0; r < S::R; r++) {
+    const int64_t i = row0 + r;
+    if (i >= a.queries) continue;
+    T* to = g.dq + task.b * g.dq_at.batch + task.h * g.dq_at.head + i * g.dq_at.row;
+#pragma unroll
+    for (int e = 0; e < S::J * S::V; e++) {
+      const int column = first + sum_column<S>(e);
+      if (column < a.width) to[column] = sum[r][e];
+    }
+  }
+}
+
+// Rows of a tile are keys here and columns are queries.
+template <class S, class T = typename S::T>
+__global__ void __launch_bounds__(kThreads)
+    attention_backward_key_kernel(const AttentionArgs a, const Gradients<T> g, int tiles,
+                                  int chunks) {
+  using Piece = typename S::Piece;
+  MT_SHARED(Piece, slice_pieces, S::kSliceSize / S::V);
+  MT_SHARED(Piece, score_pieces, S::kScoreSize / S::V);
+  const Shared<T> slice = shared_cast<T>(slice_pieces), scores = shared_cast<T>(score_pieces);
+  const Task task(blockIdx.x, a.kv_heads, tiles, chunks, S::kRows);
+  const int64_t group = a.heads / a.kv_heads, j0 = task.first, row0 = j0 + tile_y() * S::R;
+  const int first = task.chunk * S::kWidth;
+  const int64_t queries_begin = a.causal ? j0 / S::kColumns * S::kColumns : 0;
+
+  T dk[S::R][S::J * S::V], dv[S::R][S::J * S::V];
+#pragma unroll
+  for (int r = 0; r < S::R; r++)
+#pragma unroll
+    for (int e = 0; e < S::J * S::V; e++) dk[r][e] = dv[r][e] = T(0);
+  for (int64_t h = task.h * group; h < (task.h + 1) * group; h++) {
+    const Head<T> head{a, task.b, h};
+    const Rows<T> keys = head.keys(j0), values = head.values(j0);
+    for (int64_t i0 = queries_begin; i0 < a.queries; i0 += S::kColumns) {
+      const Rows<T> queries = head.queries(i0);
+      const Rows<T> dout = head.rows(g.dout, g.dout_at, h, i0, a.queries);
+      T p[S::R][S::C], ds[S::R][S::C];
+      tile_scores<S>(keys, queries, int(a.width), slice, p);
+      tile_scores<S>(values, dout, int(a.value_width), slice, ds);
+#pragma unroll
+      for (int c = 0; c < S::C; c++) {
+        const int64_t i = i0 + tile_x() + 16 * c, row = (task.b * a.heads + h) * a.queries + i;
+        const bool there = i < a.queries;
+        const T lse = there ? g.lse[row] : T(__builtin_inf()), delta = there ? g.delta[row] : T(0);
+#pragma unroll
+        for (int r = 0; r < S::R; r++) {
+          p[r][c] = fn::exp(head.masked(p[r][c], i, row0 + r) - lse);
+          ds[r][c] = p[r][c] * (ds[r][c] - delta) * T(a.scale);
+        }
+      }
+      put_scores<S>(p, scores);
+      add_weighted<S>(scores, dout, first, int(a.value_width), slice, dv);
+      __syncthreads();
+      put_scores<S>(ds, scores);
+      add_weighted<S>(scores, queries, first, int(a.width), slice, dk);
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < S::R; r++) {
+    const int64_t j = row0 + r;
+    if (j >= a.keys) continue;
+    T* to_k = g.dk + task.b * g.dk_at.batch + task.h * g.dk_at.head + j * g.dk_at.row;
+    T* to_v = g.dv + task.b * g.dv_at.batch + task.h * g.dv_at.head + j * g.dv_at.row;
+#pragma unroll
+    for (int e = 0; e < S::J * S::V; e++) {
+      const int column = first + sum_column<S>(e);
+      if (column < a.width) to_k[column] = dk[r][e];
+      if (column < a.value_width) to_v[column] = dv[r][e];
+    }
+  }
+}
+
+// --- launches
+
+template <class T>
+struct AttentionTiles;
+template <>
+struct AttentionTiles<float> {
+  using Few = ScoreTile<float, 1, 4, 2>;  // of 16 queries
+  using Narrow = ScoreTile<float, 4, 4, 1>;
+  using Wide = ScoreTile<float, 4, 4, 2>;
+};
+template <>
+struct AttentionTiles<double> {
+  using Few = ScoreTile<double, 1, 2, 2>;
+  using Narrow = ScoreTile<double, 2, 2, 2>;
+  using Wide = Narrow;
+};
+
+unsigned blocks_of(int64_t tasks) {
+  MT_CHECK(tasks <= kMaxGrid, "scaled_dot_product_attention: too many tiles for one launch");
+  return unsigned(tasks);
+}
+
+template <class S, class T = typename S::T>
+void run_forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) {
+  const int64_t tiles = ceil_div(a.queries, S::kRows), width = a.value_width;
+  const int64_t chunks = width > 0 ? ceil_div(width, S::kWidth) : 1;
+  MT_LAUNCH((attention_forward_kernel<S>), blocks_of(a.batch * a.heads * tiles * chunks), kThreads,
+            0, stream(), a, out, out_at, lse, int(tiles), int(chunks));
+}
+
+template <class T>
+void forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) {
+  using Tiles = AttentionTiles<T>;
+  if (a.batch * a.heads * a.queries == 0) return;
+  if (a.queries <= 16) return run_forward<typename Tiles::Few>(a, out, out_at, lse);
+  if (a.value_width <= Tiles::Narrow::kWidth)
+    return run_forward<typename Tiles::Narrow>(a, out, out_at, lse);
+  run_forward<typename Tiles::Wide>(a, out, out_at, lse);
+}
+
+template <class S, class T = typename S::T>
+void run_backward(const AttentionArgs& a, const Gradients<T>& g) {
+  const int64_t chunks = ceil_div(a.width, S::kWidth);
+  const int64_t widest = a.width > a.value_width ? a.width : a.value_width;
+  const int64_t both = ceil_div(widest, S::kWidth);
+  const int64_t query_tiles = ceil_div(a.queries, S::kRows), key_tiles = ceil_div(a.keys, S::kRows);
+  const int64_t query_tasks = a.batch * a.heads * query_tiles * chunks;
+  const int64_t key_tasks = a.batch * a.kv_heads * key_tiles * both;
+  if (query_tasks > 0)
+    MT_LAUNCH((attention_backward_query_kernel<S>), blocks_of(query_tasks), kThreads, 0, stream(),
+              a, g, int(query_tiles), int(chunks));
+  if (key_tasks > 0)
+    MT_LAUNCH((attention_backward_key_kernel<S>), blocks_of(key_tasks), kThreads, 0, stream(), a, g,
+              int(key_tiles), int(both));
+}
+
+template <class T>
+void backward(const AttentionArgs& a, Gradients<T> g) {
+  using Tiles = AttentionTiles<T>;
+  const int64_t rows = a.batch * a.heads * a.queries;
+  const Scratch delta(size_t(rows) * sizeof(T));
+  g.delta = delta.as<T>();
+  if (rows > 0)
+    MT_LAUNCH((attention_delta_kernel<T>), grid_for(rows * 32, kThreads), kThreads, 0, stream(), a,
+              g, delta.as<T>());
+  const int64_t widest = a.width > a.value_width ? a.width : a.value_width;
+  if (widest <= Tiles::Narrow::kWidth) return run_backward<typename Tiles::Narrow>(a, g);
+  run_backward<typename Tiles::Wide>(a, g);
+}
+
+}  // namespace
+
+void attention_forward(const AttentionArgs& args, void* out, const HeadStrides& out_at, void* lse) {
+  MT_SWITCH_FLOAT(args.dtype,
+                  forward(args, static_cast<scalar_t*>(out), out_at, static_cast<scalar_t*>(lse)))
+}
+
+void attention_backward(const AttentionArgs& args, const void* out, const HeadStrides& out_at,
+                        const void* lse, const void* dout, const HeadStrides& dout_at, void* dq,
+                        const HeadStrides& dq_at, void* dk, const HeadStrides& dk_at, void* dv,
+                        const HeadStrides& dv_at) {
+  MT_SWITCH_FLOAT(args.dtype, {
+    using T = scalar_t;
+    backward(args, Gradients<T>{static_cast<const T*>(out), static_cast<const T*>(dout),
+                                static_cast<const T*>(lse), nullptr, static_cast<T*>(dq),
+                                static_cast<T*>(dk), static_cast<T*>(dv), out_at, dout_at, dq_at,
+                                dk_at, dv_at});
+  })
+}
+
+}  // namespace mt::cuda

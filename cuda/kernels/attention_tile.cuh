@@ -1,0 +1,190 @@
+// Products of small tiles, which attention is made of: all scores of a tile of rows and a tile of
+// columns, and the sum of matrix rows weighted by such scores.
+//
+// 256 threads as 16 x 16: thread (y, x) has R rows y R + r, and C columns x + 16 c. Operands lie in
+// shared memory row by row, a slice of their columns at a time, and are read 16 bytes at a time;
+// the distance between rows keeps lanes on different banks.
+#pragma once
+#include "core/dtype.h"
+#include "cuda/core/launch.h"
+#include "cuda/core/math.h"
+#include "cuda/core/vec.h"
+#include "ops/attention.h"
+
+namespace mt::cuda {
+
+template <class Element, int RowsPerThread, int ColumnsPerThread, int Pieces>
+struct ScoreTile {
+  using T = Element;
+  static constexpr int V = 16 / sizeof(T), R = RowsPerThread, C = ColumnsPerThread, J = Pieces;
+  static constexpr int kRows = 16 * R, kColumns = 16 * C;
+  static constexpr int kWidth = 16 * V * J;  // columns of a weighted sum
+  static constexpr int kSlice = 32;          // of what is summed over
+  static constexpr int kStep = kSlice + V, kWideStep = kWidth + V, kScoreStep = kColumns + V;
+  static constexpr int kPair = (kRows + kColumns) * kStep, kWide = kSlice * kWideStep;
+  static constexpr int kSliceSize = kPair > kWide ? kPair : kWide;
+  static constexpr int kScoreSize = kRows * kScoreStep;
+  static_assert(kColumns % kSlice == 0);
+  using Piece = Vec<T, V>;
+};
+
+// Rows of a matrix in memory: contiguous columns, `left` rows.
+template <class T>
+struct Rows {
+  const T* data;
+  int64_t step;
+  int left;
+};
+
+__device__ __forceinline__ int tile_y() { return threadIdx.x / 16; }
+__device__ __forceinline__ int tile_x() { return threadIdx.x % 16; }
+
+// `to` = columns [first, first + columns) of the rows, zero beyond them and beyond `width`.
+template <class T>
+__device__ __forceinline__ void load_rows(const Rows<T>& rows, int count, int first, int columns,
+                                          int width, Shared<T> to, int step) {
+  for (int e = threadIdx.x; e < count * columns; e += kThreads) {
+    const int r = e / columns, c = e % columns;
+    to[r * step + c] =
+        r < rows.left && first + c < width ? rows.data[r * rows.step + first + c] : T(0);
+  }
+}
+
+// score[r][c] = sum over d < width of a[row r][d] * b[column c][d].
+template <class S, class T>
+__device__ __forceinline__ void tile_scores(const Rows<T>& a, const Rows<T>& b, int width,
+                                            Shared<T> slice, T (&score)[S::R][S::C]) {
+  using Piece = typename S::Piece;
+  const Shared<T> a_slice = slice, b_slice = slice + S::kRows * S::kStep;
+#pragma unroll
+  for (int r = 0; r < S::R; r++)
+#pragma unroll
+    for (int c = 0; c < S::C; c++) score[r][c] = T(0);
+  for (int d0 = 0; d0 < width; d0 += S::kSlice) {
+    __syncthreads();
+    load_rows(a, S::kRows, d0, S::kSlice, width, a_slice, S::kStep);
+    load_rows(b, S::kColumns, d0, S::kSlice, width, b_slice, S::kStep);
+    __syncthreads();
+#pragma unroll 2
+    for (int d = 0; d < S::kSlice; d += S::V) {
+      Piece x[S::R], y[S::C];
+#pragma unroll
+      for (int r = 0; r < S::R; r++)
+        x[r] = shared_cast<Piece>(a_slice + ((tile_y() * S::R + r) * S::kStep + d))[0];
+#pragma unroll
+      for (int c = 0; c < S::C; c++)
+        y[c] = shared_cast<Piece>(b_slice + ((tile_x() + 16 * c) * S::kStep + d))[0];
+#pragma unroll
+      for (int r = 0; r < S::R; r++)
+#pragma unroll
+        for (int c = 0; c < S::C; c++)
+#pragma unroll
+          for (int v = 0; v < S::V; v++) score[r][c] += x[r].v[v] * y[c].v[v];
+    }
+  }
+}
+
+template <class S, class T>
+__device__ __forceinline__ void put_scores(const T (&score)[S::R][S::C], Shared<T> to) {
+#pragma unroll
+  for (int r = 0; r < S::R; r++)
+#pragma unroll
+    for (int c = 0; c < S::C; c++)
+      to[(tile_y() * S::R + r) * S::kScoreStep + tile_x() + 16 * c] = score[r][c];
+}
+
+// Column of the e-th element of sum[r] below.
+template <class S>
+__device__ __forceinline__ int sum_column(int e) {
+  return (e / S::V * 16 + tile_x()) * S::V + e % S::V;
+}
+
+// sum[r] += sum over columns j of the scores of score[row r][j] * m[j][first + ...], `width` the
+// number of columns that m has. The scores were put there by this thread's block.
+template <class S, class T>
+__device__ __forceinline__ void add_weighted(Shared<T> score, const Rows<T>& m, int first,
+                                             int width, Shared<T> slice,
+                                             T (&sum)[S::R][S::J * S::V]) {
+  using Piece = typename S::Piece;
+  for (int k0 = 0; k0 < S::kColumns && k0 < m.left; k0 += S::kSlice) {
+    const Rows<T> part{m.data + k0 * m.step, m.step, m.left - k0};
+    __syncthreads();
+    load_rows(part, S::kSlice, first, S::kWidth, width, slice, S::kWideStep);
+    __syncthreads();
+#pragma unroll 1
+    for (int k = 0; k < S::kSlice; k += S::V) {
+      Piece x[S::R];
+#pragma unroll
+      for (int r = 0; r < S::R; r++)
+        x[r] = shared_cast<Piece>(score + ((tile_y() * S::R + r) * S::kScoreStep + k0 + k))[0];
+#pragma unroll
+      for (int v = 0; v < S::V; v++)
+#pragma unroll
+        for (int j = 0; j < S::J; j++) {
+          const Piece y =
+              shared_cast<Piece>(slice + ((k + v) * S::kWideStep + (j * 16 + tile_x()) * S::V))[0];
+#pragma unroll
+          for (int r = 0; r < S::R; r++)
+#pragma unroll
+            for (int e = 0; e < S::V; e++) sum[r][j * S::V + e] += x[r].v[v] * y.v[e];
+        }
+    }
+  }
+}
+
+// Over the 16 threads that share rows.
+template <class T>
+__device__ __forceinline__ T row_max(T v) {
+  for (int step = 8; step > 0; step /= 2) {
+    const T other = __shfl_xor_sync(0xffffffffu, v, step);
+    v = other > v ? other : v;
+  }
+  return v;
+}
+template <class T>
+__device__ __forceinline__ T row_sum(T v) {
+  for (int step = 8; step > 0; step /= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
+  return v;
+}
+
+// One head of one batch.
+template <class T>
+struct Head {
+  const AttentionArgs& a;
+  int64_t b, h;
+
+  __device__ __forceinline__ int64_t kv_head() const { return h / (a.heads / a.kv_heads); }
+  static __device__ __forceinline__ int left(int64_t all, int64_t first) {
+    return all - first < 1024 ? int(all - first) : 1024;
+  }
+  static __device__ __forceinline__ const T* at(const void* p, const HeadStrides& s, int64_t b,
+                                                int64_t h, int64_t row) {
+    return static_cast<const T*>(p) + b * s.batch + h * s.head + row * s.row;
+  }
+  __device__ __forceinline__ Rows<T> rows(const void* p, const HeadStrides& s, int64_t head,
+                                          int64_t first, int64_t all) const {
+    return {at(p, s, b, head, first), s.row, left(all, first)};
+  }
+  __device__ __forceinline__ Rows<T> queries(int64_t i) const {
+    return rows(a.q, a.q_at, h, i, a.queries);
+  }
+  __device__ __forceinline__ Rows<T> keys(int64_t j) const {
+    return rows(a.k, a.k_at, kv_head(), j, a.keys);
+  }
+  __device__ __forceinline__ Rows<T> values(int64_t j) const {
+    return rows(a.v, a.v_at, kv_head(), j, a.keys);
+  }
+  // The score of query i and key j, from their product.
+  __device__ __forceinline__ T masked(T product, int64_t i, int64_t j) const {
+    const T hidden = -T(__builtin_inf());
+    if (i >= a.queries || j >= a.keys || (a.causal && j > i)) return hidden;
+    const T score = product * T(a.scale);
+    if (!a.mask) return score;
+    const int64_t place =
+        b * a.mask_at.batch + h * a.mask_at.head + i * a.mask_at.row + j * a.mask_column;
+    if (!a.mask_is_bool) return score + static_cast<const T*>(a.mask)[place];
+    return static_cast<const bool*>(a.mask)[place] ? score : hidden;
+  }
+};
+
+}  // namespace mt::cuda
