@@ -171,10 +171,8 @@ def test_padding_and_its_gradient(mode, pad):
 
 def test_repeat_interleave():
     times = m.tensor(np.random.default_rng(0).integers(0, 5, 500))
-    x = random((500, 3), "float32")
-    np.testing.assert_array_equal(
-        numbers(x.cuda().repeat_interleave(times.cuda(), 0)), numbers(x.repeat_interleave(times, 0))
-    )
+    places = m.repeat_interleave(times.cuda())
+    np.testing.assert_array_equal(places.cpu().numpy(), m.repeat_interleave(times).numpy())
     with pytest.raises(RuntimeError, match="negative"):
         m.repeat_interleave(m.tensor([1, -1], device="cuda"))
 
