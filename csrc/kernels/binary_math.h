@@ -50,7 +50,8 @@ MT_INLINE T floor_divide(T x, T y) {
     return q - f > T(0.5) ? f + T(1) : f;
   } else {
     T q = quotient(x, y);
-    return rest(x, y) != T(0) && ((x < T(0)) != (y < T(0))) ? T(q - 1) : q;
+    const bool inexact = y != T(0) && rest(x, y) != T(0);
+    return inexact && ((x < T(0)) != (y < T(0))) ? T(q - 1) : q;
   }
 }
 

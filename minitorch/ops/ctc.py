@@ -42,11 +42,8 @@ def ctc_loss(
         zero_infinity: losses of targets that do not fit into their input count as 0.
     """
     code = reduction_code(reduction)
-    device = log_probs.device
     lengths = [
-        v
-        if isinstance(v, _C.TensorBase)
-        else FUNCTIONS["tensor"](list(v), dtype=_C.int64, device=device)
+        v if isinstance(v, _C.TensorBase) else FUNCTIONS["tensor"](list(v), dtype=_C.int64)
         for v in (input_lengths, target_lengths)
     ]
     single = log_probs.dim() == 2
@@ -59,7 +56,7 @@ def ctc_loss(
     if zero_infinity:
         loss = FUNCTIONS["where"](loss == float("inf"), 0.0, loss)
     if code == MEAN:
-        loss = loss / lengths[1].reshape(-1).clamp(min=1).to(loss.dtype)
+        loss = loss / lengths[1].reshape(-1).clamp(min=1).to(loss.device, loss.dtype)
     return reduced(loss.squeeze(0) if single else loss, code)
 
 

@@ -46,16 +46,11 @@ def compare(f, *tensors, tolerance=None, grad=False):
         out = flat(f(*xs))
         if not grad:
             return out
-        total = sum(
-            (
-                t
-                * minitorch.cos(minitorch.arange(t.numel(), device=device))
-                .reshape(t.shape)
-                .to(t.dtype)
-            ).sum()
-            for t in out
-            if t.requires_grad
-        )
+        total = 0
+        for t in out:
+            if t.requires_grad:
+                weights = random(*t.shape, dtype=str(t.dtype).split(".")[-1], seed=t.numel())
+                total = total + (t * weights.to(device)).sum()
         total.backward()
         return out + [x.grad for x in xs if x.requires_grad]
 

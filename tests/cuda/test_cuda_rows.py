@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cuda_helpers import compare, needs_gpu, random
 
 import minitorch
+from tests.cuda.cuda_helpers import compare, needs_gpu, random
 
 pytestmark = needs_gpu
 F = minitorch.nn.functional

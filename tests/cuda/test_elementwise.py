@@ -171,19 +171,17 @@ def test_padding_and_its_gradient(mode, pad):
 
 def test_repeat_interleave():
     times = m.tensor(np.random.default_rng(0).integers(0, 5, 500))
-    x = random((500, 3), "float32")
-    np.testing.assert_array_equal(
-        numbers(x.cuda().repeat_interleave(times.cuda(), 0)), numbers(x.repeat_interleave(times, 0))
-    )
+    places = m.repeat_interleave(times.cuda())
+    np.testing.assert_array_equal(places.cpu().numpy(), m.repeat_interleave(times).numpy())
     with pytest.raises(RuntimeError, match="negative"):
         m.repeat_interleave(m.tensor([1, -1], device="cuda"))
 
 
 def test_probabilities_of_binary_cross_entropy_are_checked():
     x = m.tensor([0.5, 1.5], device="cuda")
-    m.nn.functional.binary_cross_entropy(x, m.ones(2, device="cuda"))
     with pytest.raises(RuntimeError, match="between 0 and 1"):
-        m.cuda.synchronize()
+        m.nn.functional.binary_cross_entropy(x, m.ones(2, device="cuda"))
+        m.cuda.synchronize()  # at the latest
 
 
 @pytest.mark.parametrize("n", [1, 255, 2048, 2049, 100003])

@@ -83,9 +83,10 @@ def test_coins_are_the_same(dtype):
 
 
 def test_probabilities_are_checked():
-    m.empty(4, device="cuda").bernoulli_(m.tensor([0.0, 0.5, 1.0, 1.5], device="cuda"))
+    p = m.tensor([0.0, 0.5, 1.0, 1.5], device="cuda")
     with pytest.raises(RuntimeError, match="probabilities"):
-        m.cuda.synchronize()
+        m.empty(4, device="cuda").bernoulli_(p)
+        m.cuda.synchronize()  # at the latest
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.5, 5.0, 12.0, 300.0])

@@ -61,7 +61,7 @@ CASES = [
     Case(
         f"cross_entropy-constant-weight-{smoothing}",
         lambda m, x, t, s=smoothing: m.nn.functional.cross_entropy(
-            x, t, m.tensor([0.5, 2.0, 1.5]).to(x.dtype), label_smoothing=s
+            x, t, m.tensor([0.5, 2.0, 1.5]).to(x.device, x.dtype), label_smoothing=s
         ),
         [[(4, 3), (4,)], [(2, 3, 2), (2, 2)]],
         make=labelled,

@@ -12,7 +12,7 @@ CASES = [
     Case("cat_0", lambda m, *xs: m.cat(xs), shapes=[*THREE, [(2, 3), (1, 3), (4, 3)], [(3,), (0,), (2,)]]),
     Case("cat_1", lambda m, *xs: m.cat(xs, dim=1), shapes=[[(2, 3), (2, 1), (2, 0)], [(2, 2, 2), (2, 1, 2)]]),
     Case("cat_last", lambda m, *xs: m.concatenate(xs, -1), shapes=[[(2, 3), (2, 1)], [(5, 1), (5, 1), (5, 1)]]),
-    Case("cat_nothing", lambda m, x: m.cat([m.zeros(0, dtype=x.dtype), x], 1), shapes=[[(2, 3)]]),
+    Case("cat_nothing", lambda m, x: m.cat([m.zeros(0, dtype=x.dtype, device=x.device), x], 1), shapes=[[(2, 3)]]),
     Case("cat_itself", lambda m, x: m.concat([x, x, x * x], 0), shapes=[[(2, 3)]]),
     Case("stack_0", lambda m, *xs: m.stack(xs), shapes=[*THREE, [(), ()]]),
     Case("stack_last", lambda m, *xs: m.stack(xs, -1), shapes=THREE),

@@ -24,7 +24,7 @@ def pair(low, high, target_low, target_high):
 
 def vector(m, like):
     """Four numbers of both signs, in the dtype of another tensor."""
-    return m.tensor([0.5, -1.0, 2.0, 0.25]).to(like.dtype)
+    return m.tensor([0.5, -1.0, 2.0, 0.25]).to(like.dtype).to(like.device)
 
 
 def loss(name, **options):

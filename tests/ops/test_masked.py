@@ -13,18 +13,18 @@ def mask_of(shape, m):
 
 
 def same(m, x):
-    return mask_of(tuple(x.shape), m)
+    return mask_of(tuple(x.shape), m).to(x.device)
 
 
 CASES = [
     Case("masked_fill", lambda m, x: m.masked_fill(x, same(m, x), 0.5), shapes=[[(3, 4)], [()], [(0, 2)], [(67,)]]),
-    Case("masked_fill_broadcast", lambda m, x: m.masked_fill(x, mask_of((3, 1), m), -1.0), shapes=[[(3, 4)], [(2, 3, 2)], [(1, 4)]]),
+    Case("masked_fill_broadcast", lambda m, x: m.masked_fill(x, mask_of((3, 1), m).to(x.device), -1.0), shapes=[[(3, 4)], [(2, 3, 2)], [(1, 4)]]),
     Case("masked_fill_tensor", lambda m, x, v: m.masked_fill(x, same(m, x), v), shapes=[[(3, 4), ()]]),
-    Case("masked_fill_in_place", lambda m, x: (x * 1).masked_fill_(mask_of((4,), m), 2.0), shapes=[[(3, 4)]]),
+    Case("masked_fill_in_place", lambda m, x: (x * 1).masked_fill_(mask_of((4,), m).to(x.device), 2.0), shapes=[[(3, 4)]]),
     Case("masked_select", lambda m, x: m.masked_select(x, same(m, x)), shapes=[[(3, 4)], [(0,)], [(130,)], [()]]),
-    Case("masked_select_broadcast", lambda m, x: x.masked_select(mask_of((3, 1), m)), shapes=[[(4,)], [(3, 2)]]),
+    Case("masked_select_broadcast", lambda m, x: x.masked_select(mask_of((3, 1), m).to(x.device)), shapes=[[(4,)], [(3, 2)]]),
     Case("masked_scatter", lambda m, x, v: m.masked_scatter(x, same(m, x), v), shapes=[[(3, 4), (12,)], [(2, 3), (3, 2)]]),
-    Case("masked_scatter_in_place", lambda m, x, v: (x * 1).masked_scatter_(mask_of((4,), m), v), shapes=[[(3, 4), (12,)]]),
+    Case("masked_scatter_in_place", lambda m, x, v: (x * 1).masked_scatter_(mask_of((4,), m).to(x.device), v), shapes=[[(3, 4), (12,)]]),
     Case("nonzero", lambda m, x: m.nonzero(x > 0), shapes=[[(3, 4)], [(5,)], [()], [(0, 3)], [(2, 3, 4)]], grad=False),
     Case("nonzero_tuple", lambda m, x: m.nonzero(x > 0, as_tuple=True), shapes=[[(3, 4)], [(5,)], [()]], grad=False),
     Case("argwhere", lambda m, x: m.argwhere(x > 0), shapes=[[(3, 4)]], grad=False),

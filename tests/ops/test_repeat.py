@@ -15,8 +15,8 @@ CASES = [
     Case("tile_more", lambda m, x: x.tile(2, 1, 2), shapes=[[(2, 3)]]),
     Case("interleave", lambda m, x: m.repeat_interleave(x, 2), shapes=[[(2, 3)], [()]]),
     Case("interleave_dim", lambda m, x: x.repeat_interleave(3, dim=1), shapes=[[(2, 3)], [(2, 2, 2)]]),
-    Case("interleave_tensor", lambda m, x: x.repeat_interleave(m.tensor([2, 0, 3]), dim=-1), shapes=[[(2, 3)], [(3,)]]),
-    Case("interleave_one", lambda m, x: x.repeat_interleave(m.tensor([2]), 0, output_size=6), shapes=[[(3, 2)]]),
+    Case("interleave_tensor", lambda m, x: x.repeat_interleave(m.tensor([2, 0, 3]).to(x.device), dim=-1), shapes=[[(2, 3)], [(3,)]]),
+    Case("interleave_one", lambda m, x: x.repeat_interleave(m.tensor([2]).to(x.device), 0, output_size=6), shapes=[[(3, 2)]]),
     Case("expand", lambda m, x: x.expand(4, -1, 3), shapes=[[(2, 1)], [(2, 3)]]),
 ]  # fmt: skip
 
