@@ -1,5 +1,5 @@
 // Convolution as products of matrices whose patches are gathered while they are loaded
-// (conv_gather.cuh, gemm_tile.cuh); per group:
+// (conv_gather.cuh, gemm_simt.cuh); per group:
 //   forward   y[o][b q]  = sum over c t of w[o][c t] x[b c, q s + t l - p]
 //   input     dx[c][b i] = sum over o t of w[o][c t] dy[b o, (i + p - t l) / s]: positions i of
 //   equal

@@ -1,17 +1,18 @@
 // Matrix product, batched: C = act(alpha * A @ B + beta * C + bias), A and B with any strides.
-// Tiles through shared memory (gemm_tile.cuh); 16-bit floats with sums in float, integers modulo
+// Tiles through shared memory (gemm_simt.cuh); 16-bit floats with sums in float, integers modulo
 // 2^bits (gemm_int.cu).
 // Work: 2mnk flops on (mk + kn + mn) elements: compute bound once m, n and k pass about 50.
 #include "ops/gemm.h"
 
 #include "cuda/kernels/gemm_kinds.h"
-#include "cuda/kernels/gemm_matrix.cuh"
+#include "cuda/kernels/gemm_vector.cuh"
 
 namespace mt::cuda {
 namespace {
 
 template <class C>
 void gemm_float(const GemmArgs& args) {
+  if (gemm_vector<C, C>(args)) return;
   switch (tile_size<C>(args.m, args.n, args.batch)) {
     case TileSize::large:
       return gemm_tiles<C, C, typename Tiles<C>::Large>(args);

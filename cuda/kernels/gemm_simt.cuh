@@ -330,6 +330,29 @@ inline int parts_of(int64_t tiles, int64_t k) {
   return int(parts < 1 ? 1 : parts);
 }
 
+// Cuts k for so many blocks per part; parts are multiples of `unit`.
+inline void cut_depth(TileGrid* grid, int64_t blocks, int64_t unit) {
+  grid->parts = parts_of(blocks, grid->k);
+  grid->part = int(ceil_div(ceil_div(grid->k, grid->parts), unit) * unit);
+  if (grid->k > 0) grid->parts = int(ceil_div(grid->k, grid->part));
+}
+
+// launch(blocks, partial) for as many batches at a time as a grid takes (`grid`, which the launch
+// reads, says which), then the sum of the parts.
+template <class C, class Store, class Launch>
+void run_parts(TileGrid& grid, unsigned blocks, const Store& store, const Launch& launch) {
+  const int64_t all = grid.batch * grid.m * grid.n;
+  const Scratch partial(grid.parts == 1 ? 0 : size_t(grid.parts * all) * sizeof(C));
+  constexpr int64_t kMostBatches = 65535;
+  for (; grid.first_batch < grid.batch; grid.first_batch += kMostBatches)
+    launch(dim3(blocks, unsigned(grid.parts),
+                grid_for(grid.batch - grid.first_batch, 1, kMostBatches)),
+           grid.parts == 1 ? nullptr : partial.as<C>());
+  if (grid.parts > 1)
+    MT_LAUNCH((add_parts_kernel<C, 16 / sizeof(C), Store>), grid_for(all, kThreads, 1 << 16),
+              kThreads, 0, stream(), grid, partial.as<const C>(), store);
+}
+
 template <class S, class LoadA, class LoadB, class Store>
 void run_tiles(int64_t m, int64_t n, int64_t k, int64_t batch, const typename LoadA::Source& a,
                const typename LoadB::Source& b, const Store& store) {
@@ -340,20 +363,11 @@ void run_tiles(int64_t m, int64_t n, int64_t k, int64_t batch, const typename Lo
            " is too large for one launch");
   grid.tiles_m = int(tiles_m);
   grid.tiles_n = int(tiles_n);
-  grid.parts = parts_of(tiles_m * tiles_n * batch, k);
-  grid.part = int(ceil_div(ceil_div(k, grid.parts), S::BK) * S::BK);
-  if (k > 0) grid.parts = int(ceil_div(k, grid.part));
-  const Scratch partial(grid.parts == 1 ? 0 : size_t(grid.parts * batch * m * n) * sizeof(C));
-  constexpr int64_t kMostBatches = 65535;
-  for (; grid.first_batch < batch; grid.first_batch += kMostBatches) {
-    const dim3 blocks(unsigned(tiles_m * tiles_n), unsigned(grid.parts),
-                      grid_for(batch - grid.first_batch, 1, kMostBatches));
+  cut_depth(&grid, tiles_m * tiles_n * batch, S::BK);
+  run_parts<C>(grid, unsigned(tiles_m * tiles_n), store, [&](const dim3& blocks, C* partial) {
     MT_LAUNCH((tile_kernel<S, LoadA, LoadB, Store>), blocks, S::kThreads, 0, stream(), grid, a, b,
-              store, grid.parts == 1 ? nullptr : partial.as<C>());
-  }
-  if (grid.parts > 1)
-    MT_LAUNCH((add_parts_kernel<C, S::V, Store>), grid_for(batch * m * n, kThreads, 1 << 16),
-              kThreads, 0, stream(), grid, partial.as<const C>(), store);
+              store, partial);
+  });
 }
 
 }  // namespace mt::cuda
