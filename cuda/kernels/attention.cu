@@ -30,14 +30,14 @@ struct Task {
 
 template <class S, class T = typename S::T>
 __global__ void __launch_bounds__(kThreads, 2)
-    attention_forward_kernel(const AttentionArgs a, T* __restrict__ out, const HeadStrides out_at,
-                             T* __restrict__ lse, int tiles, int chunks) {
+    attention_forward_kernel(const AttentionArgs a, const InVectors in, T* __restrict__ out,
+                             const HeadStrides out_at, T* __restrict__ lse, int tiles, int chunks) {
   using Piece = typename S::Piece;
   MT_SHARED(Piece, slice_pieces, S::kSliceSize / S::V);
   MT_SHARED(Piece, score_pieces, S::kScoreSize / S::V);
   const Shared<T> slice = shared_cast<T>(slice_pieces), scores = shared_cast<T>(score_pieces);
   const Task task(blockIdx.x, a.heads, tiles, chunks, S::kRows);
-  const Head<T> head{a, task.b, task.h};
+  const Head<T> head{a, in, task.b, task.h};
   const int64_t i0 = task.first, row0 = i0 + tile_y() * S::R;
   const int first = task.chunk * S::kWidth;
   const int64_t keys_end = a.causal && i0 + S::kRows < a.keys ? i0 + S::kRows : a.keys;
@@ -124,19 +124,19 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class S, class T = typename S::T>
 __global__ void __launch_bounds__(kThreads, 2)
-    attention_backward_query_kernel(const AttentionArgs a, const Gradients<T> g, int tiles,
-                                    int chunks) {
+    attention_backward_query_kernel(const AttentionArgs a, const InVectors in, const Gradients<T> g,
+                                    int tiles, int chunks) {
   using Piece = typename S::Piece;
   MT_SHARED(Piece, slice_pieces, S::kSliceSize / S::V);
   MT_SHARED(Piece, score_pieces, S::kScoreSize / S::V);
   const Shared<T> slice = shared_cast<T>(slice_pieces), scores = shared_cast<T>(score_pieces);
   const Task task(blockIdx.x, a.heads, tiles, chunks, S::kRows);
-  const Head<T> head{a, task.b, task.h};
+  const Head<T> head{a, in, task.b, task.h};
   const int64_t i0 = task.first, row0 = i0 + tile_y() * S::R;
   const int first = task.chunk * S::kWidth;
   const int64_t keys_end = a.causal && i0 + S::kRows < a.keys ? i0 + S::kRows : a.keys;
   const Rows<T> queries = head.queries(i0);
-  const Rows<T> dout = head.rows(g.dout, g.dout_at, task.h, i0, a.queries);
+  const Rows<T> dout = head.rows(g.dout, g.dout_at, task.h, i0, a.queries, in.dout);
 
   T lse[S::R], delta[S::R], sum[S::R][S::J * S::V];
 #pragma unroll
@@ -179,8 +179,8 @@ __global__ void __launch_bounds__(kThreads, 2)
 // Rows of a tile are keys here and columns are queries.
 template <class S, class T = typename S::T>
 __global__ void __launch_bounds__(kThreads)
-    attention_backward_key_kernel(const AttentionArgs a, const Gradients<T> g, int tiles,
-                                  int chunks) {
+    attention_backward_key_kernel(const AttentionArgs a, const InVectors in, const Gradients<T> g,
+                                  int tiles, int chunks) {
   using Piece = typename S::Piece;
   MT_SHARED(Piece, slice_pieces, S::kSliceSize / S::V);
   MT_SHARED(Piece, score_pieces, S::kScoreSize / S::V);
@@ -196,11 +196,11 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
     for (int e = 0; e < S::J * S::V; e++) dk[r][e] = dv[r][e] = T(0);
   for (int64_t h = task.h * group; h < (task.h + 1) * group; h++) {
-    const Head<T> head{a, task.b, h};
+    const Head<T> head{a, in, task.b, h};
     const Rows<T> keys = head.keys(j0), values = head.values(j0);
     for (int64_t i0 = queries_begin; i0 < a.queries; i0 += S::kColumns) {
       const Rows<T> queries = head.queries(i0);
-      const Rows<T> dout = head.rows(g.dout, g.dout_at, h, i0, a.queries);
+      const Rows<T> dout = head.rows(g.dout, g.dout_at, h, i0, a.queries, in.dout);
       T p[S::R][S::C], ds[S::R][S::C];
       tile_scores<S>(keys, queries, int(a.width), slice, p);
       tile_scores<S>(values, dout, int(a.value_width), slice, ds);
@@ -259,12 +259,18 @@ unsigned blocks_of(int64_t tasks) {
   return unsigned(tasks);
 }
 
+template <class T>
+InVectors inputs_of(const AttentionArgs& a) {
+  return {in_vectors<T>(a.q, a.q_at, a.width), in_vectors<T>(a.k, a.k_at, a.width),
+          in_vectors<T>(a.v, a.v_at, a.value_width), false};
+}
+
 template <class S, class T = typename S::T>
 void run_forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) {
   const int64_t tiles = ceil_div(a.queries, S::kRows), width = a.value_width;
   const int64_t chunks = width > 0 ? ceil_div(width, S::kWidth) : 1;
   MT_LAUNCH((attention_forward_kernel<S>), blocks_of(a.batch * a.heads * tiles * chunks), kThreads,
-            0, stream(), a, out, out_at, lse, int(tiles), int(chunks));
+            0, stream(), a, inputs_of<T>(a), out, out_at, lse, int(tiles), int(chunks));
 }
 
 template <class T>
@@ -285,12 +291,14 @@ void run_backward(const AttentionArgs& a, const Gradients<T>& g) {
   const int64_t query_tiles = ceil_div(a.queries, S::kRows), key_tiles = ceil_div(a.keys, S::kRows);
   const int64_t query_tasks = a.batch * a.heads * query_tiles * chunks;
   const int64_t key_tasks = a.batch * a.kv_heads * key_tiles * both;
+  InVectors in = inputs_of<T>(a);
+  in.dout = in_vectors<T>(g.dout, g.dout_at, a.value_width);
   if (query_tasks > 0)
     MT_LAUNCH((attention_backward_query_kernel<S>), blocks_of(query_tasks), kThreads, 0, stream(),
-              a, g, int(query_tiles), int(chunks));
+              a, in, g, int(query_tiles), int(chunks));
   if (key_tasks > 0)
-    MT_LAUNCH((attention_backward_key_kernel<S>), blocks_of(key_tasks), kThreads, 0, stream(), a, g,
-              int(key_tiles), int(both));
+    MT_LAUNCH((attention_backward_key_kernel<S>), blocks_of(key_tasks), kThreads, 0, stream(), a,
+              in, g, int(key_tiles), int(both));
 }
 
 template <class T>

@@ -28,23 +28,39 @@ struct ScoreTile {
   using Piece = Vec<T, V>;
 };
 
-// Rows of a matrix in memory: contiguous columns, `left` rows.
+// Rows of a matrix in memory: contiguous columns, `left` rows. vector: whole and aligned vectors of
+// 16 bytes.
 template <class T>
 struct Rows {
   const T* data;
   int64_t step;
   int left;
+  bool vector;
 };
 
 __device__ __forceinline__ int tile_y() { return threadIdx.x / 16; }
 __device__ __forceinline__ int tile_x() { return threadIdx.x % 16; }
 
-// `to` = columns [first, first + columns) of the rows, zero beyond them and beyond `width`.
-template <class T>
-__device__ __forceinline__ void load_rows(const Rows<T>& rows, int count, int first, int columns,
-                                          int width, Shared<T> to, int step) {
-  for (int e = threadIdx.x; e < count * columns; e += kThreads) {
-    const int r = e / columns, c = e % columns;
+// `to` = columns [first, first + kColumns) of kCount rows, zero beyond them and beyond `width`.
+template <int kCount, int kColumns, class T>
+__device__ __forceinline__ void load_rows(const Rows<T>& rows, int first, int width, Shared<T> to,
+                                          int step) {
+  constexpr int V = 16 / sizeof(T), kPerRow = kColumns / V;
+  using Piece = Vec<T, V>;
+  if (rows.vector) {
+#pragma unroll 4
+    for (int e = threadIdx.x; e < kCount * kPerRow; e += kThreads) {
+      const int r = e / kPerRow, c = e % kPerRow * V;
+      Piece piece = {};
+      if (r < rows.left && first + c < width)
+        piece = *reinterpret_cast<const Piece*>(rows.data + r * rows.step + first + c);
+      shared_cast<Piece>(to + (r * step + c))[0] = piece;
+    }
+    return;
+  }
+#pragma unroll 4
+  for (int e = threadIdx.x; e < kCount * kColumns; e += kThreads) {
+    const int r = e / kColumns, c = e % kColumns;
     to[r * step + c] =
         r < rows.left && first + c < width ? rows.data[r * rows.step + first + c] : T(0);
   }
@@ -62,8 +78,8 @@ __device__ __forceinline__ void tile_scores(const Rows<T>& a, const Rows<T>& b, 
     for (int c = 0; c < S::C; c++) score[r][c] = T(0);
   for (int d0 = 0; d0 < width; d0 += S::kSlice) {
     __syncthreads();
-    load_rows(a, S::kRows, d0, S::kSlice, width, a_slice, S::kStep);
-    load_rows(b, S::kColumns, d0, S::kSlice, width, b_slice, S::kStep);
+    load_rows<S::kRows, S::kSlice>(a, d0, width, a_slice, S::kStep);
+    load_rows<S::kColumns, S::kSlice>(b, d0, width, b_slice, S::kStep);
     __syncthreads();
 #pragma unroll 2
     for (int d = 0; d < S::kSlice; d += S::V) {
@@ -107,9 +123,9 @@ __device__ __forceinline__ void add_weighted(Shared<T> score, const Rows<T>& m, 
                                              T (&sum)[S::R][S::J * S::V]) {
   using Piece = typename S::Piece;
   for (int k0 = 0; k0 < S::kColumns && k0 < m.left; k0 += S::kSlice) {
-    const Rows<T> part{m.data + k0 * m.step, m.step, m.left - k0};
+    const Rows<T> part{m.data + k0 * m.step, m.step, m.left - k0, m.vector};
     __syncthreads();
-    load_rows(part, S::kSlice, first, S::kWidth, width, slice, S::kWideStep);
+    load_rows<S::kSlice, S::kWidth>(part, first, width, slice, S::kWideStep);
     __syncthreads();
 #pragma unroll 1
     for (int k = 0; k < S::kSlice; k += S::V) {
@@ -147,10 +163,22 @@ __device__ __forceinline__ T row_sum(T v) {
   return v;
 }
 
+// Which operands can be read in vectors.
+struct InVectors {
+  bool q, k, v, dout;
+};
+template <class T>
+bool in_vectors(const void* data, const HeadStrides& at, int64_t width) {
+  constexpr int64_t V = 16 / sizeof(T);
+  return at.row % V == 0 && at.head % V == 0 && at.batch % V == 0 && width % V == 0 &&
+         reinterpret_cast<uintptr_t>(data) % 16 == 0;
+}
+
 // One head of one batch.
 template <class T>
 struct Head {
   const AttentionArgs& a;
+  const InVectors& in_vectors;
   int64_t b, h;
 
   __device__ __forceinline__ int64_t kv_head() const { return h / (a.heads / a.kv_heads); }
@@ -162,17 +190,17 @@ struct Head {
     return static_cast<const T*>(p) + b * s.batch + h * s.head + row * s.row;
   }
   __device__ __forceinline__ Rows<T> rows(const void* p, const HeadStrides& s, int64_t head,
-                                          int64_t first, int64_t all) const {
-    return {at(p, s, b, head, first), s.row, left(all, first)};
+                                          int64_t first, int64_t all, bool vector) const {
+    return {at(p, s, b, head, first), s.row, left(all, first), vector};
   }
   __device__ __forceinline__ Rows<T> queries(int64_t i) const {
-    return rows(a.q, a.q_at, h, i, a.queries);
+    return rows(a.q, a.q_at, h, i, a.queries, in_vectors.q);
   }
   __device__ __forceinline__ Rows<T> keys(int64_t j) const {
-    return rows(a.k, a.k_at, kv_head(), j, a.keys);
+    return rows(a.k, a.k_at, kv_head(), j, a.keys, in_vectors.k);
   }
   __device__ __forceinline__ Rows<T> values(int64_t j) const {
-    return rows(a.v, a.v_at, kv_head(), j, a.keys);
+    return rows(a.v, a.v_at, kv_head(), j, a.keys, in_vectors.v);
   }
   // The score of query i and key j, from their product.
   __device__ __forceinline__ T masked(T product, int64_t i, int64_t j) const {

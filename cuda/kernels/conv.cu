@@ -132,7 +132,7 @@ void for_images(int64_t batch, int64_t positions, const F& f) {
 template <class T, class S>
 void run_gather(const ClassRule& rule, int64_t positions, int64_t k, const MatrixSource<T>& a,
                 const PatchSource<T>& b, const ImageStore<T>& store) {
-  run_tiles<S, LoadRowsA<T, S, true>, PatchLoader<T, S>>(
+  run_tiles<S, LoadRowsA<T, S, Access::along_k>, PatchLoader<T, S>>(
       rule.m, positions, k, int64_t(rule.classes) * rule.groups, a, b, store);
 }
 

@@ -120,13 +120,20 @@ void gemm_tiles(const GemmArgs& g) {
   const auto a = source_of<T>(g.a, g.a_batch, g.a_row, g.a_col, g.m, g.k);
   const auto b = source_of<T>(g.b, g.b_batch, g.b_col, g.b_row, g.n, g.k);
   const MatrixStore<Out, C> store = store_of<Out, C>(g, S::V);
-  const auto run = [&]<bool kVector>() {
-    run_tiles<S, LoadRowsA<T, S, kVector>, LoadColumnsB<T, S, kVector>>(g.m, g.n, g.k, g.batch, a,
-                                                                        b, store);
+  const auto run = [&]<Access x, Access y>() {
+    run_tiles<S, LoadRowsA<T, S, x>, LoadColumnsB<T, S, y>>(g.m, g.n, g.k, g.batch, a, b, store);
   };
-  if constexpr (__is_same(C, float) || __is_same(C, double))
-    if (in_vectors(a, S::V) && in_vectors(b, S::V)) return run.template operator()<true>();
-  run.template operator()<false>();
+  using enum Access;
+  if constexpr (__is_same(C, float) || __is_same(C, double)) {
+    if (in_vectors(a, S::V) && in_vectors(b, S::V)) {
+      if constexpr (S::BM < 128) return run.template operator()<vectors, vectors>();
+      else if (a.along_k && b.along_k) return run.template operator()<along_k, along_k>();
+      else if (a.along_k) return run.template operator()<along_k, along_i>();
+      else if (b.along_k) return run.template operator()<along_i, along_k>();
+      else return run.template operator()<along_i, along_i>();
+    }
+  }
+  run.template operator()<any, any>();
 }
 
 // By element type: the tile that fills a GPU, or the one with enough blocks.
