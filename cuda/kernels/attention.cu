@@ -54,14 +54,12 @@ __global__ void __launch_bounds__(kThreads, 2)
   for (int64_t j0 = 0; j0 < keys_end; j0 += S::kColumns) {
     T score[S::R][S::C];
     tile_scores<S>(queries, head.keys(j0), int(a.width), slice, score);
+    mask_scores<S, false>(head, i0, j0, score);
 #pragma unroll
     for (int r = 0; r < S::R; r++) {
       T m = maximum[r];
 #pragma unroll
-      for (int c = 0; c < S::C; c++) {
-        score[r][c] = head.masked(score[r][c], row0 + r, j0 + tile_x() + 16 * c);
-        m = score[r][c] > m ? score[r][c] : m;
-      }
+      for (int c = 0; c < S::C; c++) m = score[r][c] > m ? score[r][c] : m;
       m = row_max(m);
       // Where everything is hidden so far, differences are taken from 0.
       const T origin = m == -T(__builtin_inf()) ? T(0) : m;
@@ -152,14 +150,13 @@ __global__ void __launch_bounds__(kThreads, 2)
     const Rows<T> keys = head.keys(j0);
     T score[S::R][S::C], dp[S::R][S::C];
     tile_scores<S>(queries, keys, int(a.width), slice, score);
+    mask_scores<S, false>(head, i0, j0, score);
     tile_scores<S>(dout, head.values(j0), int(a.value_width), slice, dp);
 #pragma unroll
     for (int r = 0; r < S::R; r++)
 #pragma unroll
-      for (int c = 0; c < S::C; c++) {
-        const T s = head.masked(score[r][c], row0 + r, j0 + tile_x() + 16 * c);
-        score[r][c] = fn::exp(s - lse[r]) * (dp[r][c] - delta[r]) * T(a.scale);
-      }
+      for (int c = 0; c < S::C; c++)
+        score[r][c] = fn::exp(score[r][c] - lse[r]) * (dp[r][c] - delta[r]) * T(a.scale);
     put_scores<S>(score, scores);
     add_weighted<S>(scores, keys, first, int(a.width), slice, sum);
   }
@@ -203,6 +200,7 @@ __global__ void __launch_bounds__(kThreads)
       const Rows<T> dout = head.rows(g.dout, g.dout_at, h, i0, a.queries, in.dout);
       T p[S::R][S::C], ds[S::R][S::C];
       tile_scores<S>(keys, queries, int(a.width), slice, p);
+      mask_scores<S, true>(head, j0, i0, p);
       tile_scores<S>(values, dout, int(a.value_width), slice, ds);
 #pragma unroll
       for (int c = 0; c < S::C; c++) {
@@ -211,7 +209,7 @@ __global__ void __launch_bounds__(kThreads)
         const T lse = there ? g.lse[row] : T(__builtin_inf()), delta = there ? g.delta[row] : T(0);
 #pragma unroll
         for (int r = 0; r < S::R; r++) {
-          p[r][c] = fn::exp(head.masked(p[r][c], i, row0 + r) - lse);
+          p[r][c] = fn::exp(p[r][c] - lse);
           ds[r][c] = p[r][c] * (ds[r][c] - delta) * T(a.scale);
         }
       }

@@ -202,17 +202,42 @@ struct Head {
   __device__ __forceinline__ Rows<T> values(int64_t j) const {
     return rows(a.v, a.v_at, kv_head(), j, a.keys, in_vectors.v);
   }
-  // The score of query i and key j, from their product.
-  __device__ __forceinline__ T masked(T product, int64_t i, int64_t j) const {
-    const T hidden = -T(__builtin_inf());
-    if (i >= a.queries || j >= a.keys || (a.causal && j > i)) return hidden;
-    const T score = product * T(a.scale);
-    if (!a.mask) return score;
-    const int64_t place =
-        b * a.mask_at.batch + h * a.mask_at.head + i * a.mask_at.row + j * a.mask_column;
-    if (!a.mask_is_bool) return score + static_cast<const T*>(a.mask)[place];
-    return static_cast<const bool*>(a.mask)[place] ? score : hidden;
-  }
 };
+
+// Products become masked scores. Rows of the tile start at row0, columns at column0; they are
+// queries and keys, or the other way round where kKeyRows.
+template <class S, bool kKeyRows, class T>
+__device__ __forceinline__ void mask_scores(const Head<T>& head, int64_t row0, int64_t column0,
+                                            T (&score)[S::R][S::C]) {
+  const AttentionArgs& a = head.a;
+  const int64_t query0 = kKeyRows ? column0 : row0, key0 = kKeyRows ? row0 : column0;
+  const int64_t last_key = key0 + (kKeyRows ? S::kRows : S::kColumns) - 1;
+#pragma unroll
+  for (int r = 0; r < S::R; r++)
+#pragma unroll
+    for (int c = 0; c < S::C; c++) score[r][c] *= T(a.scale);
+  if (!a.mask && last_key < a.keys && (!a.causal || last_key <= query0)) return;
+
+  // Query and key within the tile; those from here on are not seen.
+  const int queries = Head<T>::left(a.queries, query0), keys = Head<T>::left(a.keys, key0);
+  const int64_t ahead = key0 - query0;
+  const int diagonal = !a.causal || ahead < -1024 ? -1024 : ahead > 1024 ? 1024 : int(ahead);
+  const int64_t place = head.b * a.mask_at.batch + head.h * a.mask_at.head +
+                        query0 * a.mask_at.row + key0 * a.mask_column;
+#pragma unroll
+  for (int r = 0; r < S::R; r++)
+#pragma unroll
+    for (int c = 0; c < S::C; c++) {
+      const int row = tile_y() * S::R + r, column = tile_x() + 16 * c;
+      const int i = kKeyRows ? column : row, j = kKeyRows ? row : column;
+      bool seen = i < queries && j < keys && j + diagonal <= i;
+      if (seen && a.mask) {
+        const int64_t at = place + i * a.mask_at.row + j * a.mask_column;
+        if (a.mask_is_bool) seen = static_cast<const bool*>(a.mask)[at];
+        else score[r][c] += static_cast<const T*>(a.mask)[at];
+      }
+      if (!seen) score[r][c] = -T(__builtin_inf());
+    }
+}
 
 }  // namespace mt::cuda
