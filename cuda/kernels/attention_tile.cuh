@@ -5,6 +5,7 @@
 // shared memory row by row, a slice of their columns at a time, and are read 16 bytes at a time;
 // the distance between rows keeps lanes on different banks.
 #pragma once
+#include "core/check.h"
 #include "core/dtype.h"
 #include "cuda/core/launch.h"
 #include "cuda/core/math.h"
@@ -238,6 +239,49 @@ __device__ __forceinline__ void mask_scores(const Head<T>& head, int64_t row0, i
       }
       if (!seen) score[r][c] = -T(__builtin_inf());
     }
+}
+
+// What block `index` works on, of [batch][head][tile][chunk]. The last tiles come first: they are
+// the longest ones where attention is causal.
+struct Task {
+  int64_t b, h, first;
+  int chunk;
+  __device__ __forceinline__ Task(int64_t index, int64_t heads, int tiles, int chunks, int rows) {
+    chunk = int(index % chunks);
+    index /= chunks;
+    first = int64_t(tiles - 1 - index % tiles) * rows;
+    index /= tiles;
+    h = index % heads;
+    b = index / heads;
+  }
+};
+
+// --- host side
+
+template <class T>
+struct AttentionTiles;
+template <>
+struct AttentionTiles<float> {
+  using Few = ScoreTile<float, 1, 4, 2>;  // of 16 queries
+  using Narrow = ScoreTile<float, 4, 4, 1>;
+  using Wide = ScoreTile<float, 4, 4, 2>;
+};
+template <>
+struct AttentionTiles<double> {
+  using Few = ScoreTile<double, 1, 2, 2>;
+  using Narrow = ScoreTile<double, 2, 2, 2>;
+  using Wide = Narrow;
+};
+
+inline unsigned blocks_of(int64_t tasks) {
+  MT_CHECK(tasks <= kMaxGrid, "scaled_dot_product_attention: too many tiles for one launch");
+  return unsigned(tasks);
+}
+
+template <class T>
+InVectors inputs_of(const AttentionArgs& a) {
+  return {in_vectors<T>(a.q, a.q_at, a.width), in_vectors<T>(a.k, a.k_at, a.width),
+          in_vectors<T>(a.v, a.v_at, a.value_width), false};
 }
 
 }  // namespace mt::cuda

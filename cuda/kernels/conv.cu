@@ -300,7 +300,8 @@ void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
     b.images.data = x + first * b.images.image;
     store.beta = first > 0 ? T(1) : T(0);
     const int64_t k = count * p.out_size();
-    if (og > 32 && n > 32)
+    if (og > 64 && n > 64) run_weight<T, typename Tiles<T>::Large>(og, n, k, p.groups, a, b, store);
+    else if (og > 32 && n > 32)
       run_weight<T, typename Tiles<T>::Medium>(og, n, k, p.groups, a, b, store);
     else run_weight<T, typename Tiles<T>::Small>(og, n, k, p.groups, a, b, store);
   });

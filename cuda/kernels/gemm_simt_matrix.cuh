@@ -126,7 +126,7 @@ void gemm_tiles(const GemmArgs& g) {
   using enum Access;
   if constexpr (__is_same(C, float) || __is_same(C, double)) {
     if (in_vectors(a, S::V) && in_vectors(b, S::V)) {
-      if constexpr (S::BM < 128) return run.template operator()<vectors, vectors>();
+      if constexpr (S::BM < 64) return run.template operator()<vectors, vectors>();
       else if (a.along_k && b.along_k) return run.template operator()<along_k, along_k>();
       else if (a.along_k) return run.template operator()<along_k, along_i>();
       else if (b.along_k) return run.template operator()<along_i, along_k>();
