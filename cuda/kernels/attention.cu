@@ -1,10 +1,10 @@
 // Scaled dot-product attention without the matrix of scores (Dao et al., 2022):
-//   out = softmax(s) v, s = scale q k^T + mask;  p = exp(s - lse), D = rowsum(dout * out)
-//   dv = p^T dout,  ds = p (dout v^T - D) scale,  dq = ds k,  dk = ds^T q
-// Saved: out and lse. A block has a tile of queries (forward, dq) or of keys (dk, dv) and walks the
-// other side; sums go over heads of a group and tiles in order, so that bits are the same every
-// time. Widths beyond the tile's are cut in chunks, each of which computes the scores again.
-// Work: 4 (10 backward) queries keys width flops per head; memory: q, k, v and out, a few times.
+//   out = softmax(s) v, s = scale q k^T + mask
+// Saved: out and lse, the log of the sum of exp(s). A block has a tile of queries and walks the
+// keys with a running maximum and sum. Few queries of long sequences cut the keys into parts, which
+// a second kernel puts together in order. Values wider than the tile are cut in chunks, each of
+// which computes the scores again. Work: 4 queries keys width flops per head; memory: q and out
+// once, k and v once per query tile.
 #include "ops/attention.h"
 
 #include "cuda/core/scratch.h"
@@ -13,34 +13,36 @@
 namespace mt::cuda {
 namespace {
 
-// What block `index` works on, of [batch][head][tile][chunk]. The last tiles come first: they are
-// the longest ones where attention is causal.
-struct Task {
-  int64_t b, h, first;
-  int chunk;
-  __device__ __forceinline__ Task(int64_t index, int64_t heads, int tiles, int chunks, int rows) {
-    chunk = int(index % chunks);
-    index /= chunks;
-    first = int64_t(tiles - 1 - index % tiles) * rows;
-    index /= tiles;
-    h = index % heads;
-    b = index / heads;
+// The keys cut into parts. sums [part][row of all heads][value_width + 2]: weighted sums of values,
+// then maximum and sum of the weights; null where there is one part.
+template <class T>
+struct KeyParts {
+  int count;
+  int64_t keys;  // of a part
+  T* sums;
+
+  __device__ __forceinline__ T* row(const AttentionArgs& a, int64_t part, int64_t row) const {
+    const int64_t rows = a.batch * a.heads * a.queries;
+    return sums + (part * rows + row) * (a.value_width + 2);
   }
 };
 
 template <class S, class T = typename S::T>
 __global__ void __launch_bounds__(kThreads, 2)
-    attention_forward_kernel(const AttentionArgs a, T* __restrict__ out, const HeadStrides out_at,
-                             T* __restrict__ lse, int tiles, int chunks) {
+    attention_forward_kernel(const AttentionArgs a, const InVectors in, T* __restrict__ out,
+                             const HeadStrides out_at, T* __restrict__ lse, int tiles, int chunks,
+                             const KeyParts<T> parts) {
   using Piece = typename S::Piece;
   MT_SHARED(Piece, slice_pieces, S::kSliceSize / S::V);
   MT_SHARED(Piece, score_pieces, S::kScoreSize / S::V);
   const Shared<T> slice = shared_cast<T>(slice_pieces), scores = shared_cast<T>(score_pieces);
   const Task task(blockIdx.x, a.heads, tiles, chunks, S::kRows);
-  const Head<T> head{a, task.b, task.h};
+  const Head<T> head{a, in, task.b, task.h};
   const int64_t i0 = task.first, row0 = i0 + tile_y() * S::R;
   const int first = task.chunk * S::kWidth;
-  const int64_t keys_end = a.causal && i0 + S::kRows < a.keys ? i0 + S::kRows : a.keys;
+  int64_t keys_end = a.causal && i0 + S::kRows < a.keys ? i0 + S::kRows : a.keys;
+  const int64_t keys_begin = blockIdx.y * parts.keys;
+  if (keys_begin + parts.keys < keys_end) keys_end = keys_begin + parts.keys;
   const Rows<T> queries = head.queries(i0);
 
   T maximum[S::R], total[S::R], sum[S::R][S::J * S::V];
@@ -51,17 +53,15 @@ __global__ void __launch_bounds__(kThreads, 2)
 #pragma unroll
     for (int e = 0; e < S::J * S::V; e++) sum[r][e] = T(0);
   }
-  for (int64_t j0 = 0; j0 < keys_end; j0 += S::kColumns) {
+  for (int64_t j0 = keys_begin; j0 < keys_end; j0 += S::kColumns) {
     T score[S::R][S::C];
     tile_scores<S>(queries, head.keys(j0), int(a.width), slice, score);
+    mask_scores<S, false>(head, i0, j0, score);
 #pragma unroll
     for (int r = 0; r < S::R; r++) {
       T m = maximum[r];
 #pragma unroll
-      for (int c = 0; c < S::C; c++) {
-        score[r][c] = head.masked(score[r][c], row0 + r, j0 + tile_x() + 16 * c);
-        m = score[r][c] > m ? score[r][c] : m;
-      }
+      for (int c = 0; c < S::C; c++) m = score[r][c] > m ? score[r][c] : m;
       m = row_max(m);
       // Where everything is hidden so far, differences are taken from 0.
       const T origin = m == -T(__builtin_inf()) ? T(0) : m;
@@ -84,6 +84,20 @@ __global__ void __launch_bounds__(kThreads, 2)
   for (int r = 0; r < S::R; r++) {
     const int64_t i = row0 + r;
     if (i >= a.queries) continue;
+    const int64_t row = (task.b * a.heads + task.h) * a.queries + i;
+    if (parts.sums) {
+      T* to = parts.row(a, blockIdx.y, row);
+#pragma unroll
+      for (int e = 0; e < S::J * S::V; e++) {
+        const int column = first + sum_column<S>(e);
+        if (column < a.value_width) to[column] = sum[r][e];
+      }
+      if (task.chunk == 0 && tile_x() == 0) {
+        to[a.value_width] = maximum[r];
+        to[a.value_width + 1] = total[r];
+      }
+      continue;
+    }
     const bool seen = !(total[r] == T(0));
     const T inverse = seen ? T(1) / total[r] : T(0);
     T* to = out + task.b * out_at.batch + task.h * out_at.head + i * out_at.row;
@@ -93,178 +107,59 @@ __global__ void __launch_bounds__(kThreads, 2)
       if (column < a.value_width) to[column] = sum[r][e] * inverse;
     }
     if (task.chunk == 0 && tile_x() == 0)
-      lse[(task.b * a.heads + task.h) * a.queries + i] =
-          seen ? maximum[r] + fn::log(total[r]) : T(__builtin_inf());
+      lse[row] = seen ? maximum[r] + fn::log(total[r]) : T(__builtin_inf());
   }
 }
 
-// --- backward
-
-template <class T>
-struct Gradients {
-  const T *out, *dout, *lse, *delta;
-  T *dq, *dk, *dv;
-  HeadStrides out_at, dout_at, dq_at, dk_at, dv_at;
-};
-
-// delta[b][h][i] = sum over columns of out * dout: a warp per row.
+// A thread per element of the result.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    attention_delta_kernel(const AttentionArgs a, const Gradients<T> g, T* __restrict__ delta) {
-  const int64_t row = (int64_t(blockIdx.x) * kThreads + threadIdx.x) / 32;
-  if (row >= a.batch * a.heads * a.queries) return;
-  const int64_t i = row % a.queries, h = row / a.queries % a.heads, b = row / a.queries / a.heads;
-  const T* out = Head<T>::at(g.out, g.out_at, b, h, i);
-  const T* dout = Head<T>::at(g.dout, g.dout_at, b, h, i);
-  T sum = T(0);
-  for (int64_t c = threadIdx.x % 32; c < a.value_width; c += 32) sum += out[c] * dout[c];
-  for (int step = 16; step > 0; step /= 2) sum += __shfl_down_sync(0xffffffffu, sum, step);
-  if (threadIdx.x % 32 == 0) delta[row] = sum;
-}
-
-template <class S, class T = typename S::T>
-__global__ void __launch_bounds__(kThreads, 2)
-    attention_backward_query_kernel(const AttentionArgs a, const Gradients<T> g, int tiles,
-                                    int chunks) {
-  using Piece = typename S::Piece;
-  MT_SHARED(Piece, slice_pieces, S::kSliceSize / S::V);
-  MT_SHARED(Piece, score_pieces, S::kScoreSize / S::V);
-  const Shared<T> slice = shared_cast<T>(slice_pieces), scores = shared_cast<T>(score_pieces);
-  const Task task(blockIdx.x, a.heads, tiles, chunks, S::kRows);
-  const Head<T> head{a, task.b, task.h};
-  const int64_t i0 = task.first, row0 = i0 + tile_y() * S::R;
-  const int first = task.chunk * S::kWidth;
-  const int64_t keys_end = a.causal && i0 + S::kRows < a.keys ? i0 + S::kRows : a.keys;
-  const Rows<T> queries = head.queries(i0);
-  const Rows<T> dout = head.rows(g.dout, g.dout_at, task.h, i0, a.queries);
-
-  T lse[S::R], delta[S::R], sum[S::R][S::J * S::V];
-#pragma unroll
-  for (int r = 0; r < S::R; r++) {
-    const int64_t row = (task.b * a.heads + task.h) * a.queries + row0 + r;
-    const bool there = row0 + r < a.queries;
-    lse[r] = there ? g.lse[row] : T(__builtin_inf());
-    delta[r] = there ? g.delta[row] : T(0);
-#pragma unroll
-    for (int e = 0; e < S::J * S::V; e++) sum[r][e] = T(0);
-  }
-  for (int64_t j0 = 0; j0 < keys_end; j0 += S::kColumns) {
-    const Rows<T> keys = head.keys(j0);
-    T score[S::R][S::C], dp[S::R][S::C];
-    tile_scores<S>(queries, keys, int(a.width), slice, score);
-    tile_scores<S>(dout, head.values(j0), int(a.value_width), slice, dp);
-#pragma unroll
-    for (int r = 0; r < S::R; r++)
-#pragma unroll
-      for (int c = 0; c < S::C; c++) {
-        const T s = head.masked(score[r][c], row0 + r, j0 + tile_x() + 16 * c);
-        score[r][c] = fn::exp(s - lse[r]) * (dp[r][c] - delta[r]) * T(a.scale);
-      }
-    put_scores<S>(score, scores);
-    add_weighted<S>(scores, keys, first, int(a.width), slice, sum);
-  }
-#pragma unroll
-  for (int r = 0; r < S::R; r++) {
-    const int64_t i = row0 + r;
-    if (i >= a.queries) continue;
-    T* to = g.dq + task.b * g.dq_at.batch + task.h * g.dq_at.head + i * g.dq_at.row;
-#pragma unroll
-    for (int e = 0; e < S::J * S::V; e++) {
-      const int column = first + sum_column<S>(e);
-      if (column < a.width) to[column] = sum[r][e];
+    attention_add_parts_kernel(const AttentionArgs a, const KeyParts<T> parts, T* __restrict__ out,
+                               const HeadStrides out_at, T* __restrict__ lse) {
+  const int64_t all = a.batch * a.heads * a.queries * a.value_width;
+  for (int64_t at = thread_index(); at < all; at += thread_count()) {
+    const int64_t row = at / a.value_width, column = at % a.value_width;
+    T maximum = -T(__builtin_inf()), total = T(0), sum = T(0);
+    for (int p = 0; p < parts.count; p++) {
+      const T m = parts.row(a, p, row)[a.value_width];
+      maximum = m > maximum ? m : maximum;
     }
-  }
-}
-
-// Rows of a tile are keys here and columns are queries.
-template <class S, class T = typename S::T>
-__global__ void __launch_bounds__(kThreads)
-    attention_backward_key_kernel(const AttentionArgs a, const Gradients<T> g, int tiles,
-                                  int chunks) {
-  using Piece = typename S::Piece;
-  MT_SHARED(Piece, slice_pieces, S::kSliceSize / S::V);
-  MT_SHARED(Piece, score_pieces, S::kScoreSize / S::V);
-  const Shared<T> slice = shared_cast<T>(slice_pieces), scores = shared_cast<T>(score_pieces);
-  const Task task(blockIdx.x, a.kv_heads, tiles, chunks, S::kRows);
-  const int64_t group = a.heads / a.kv_heads, j0 = task.first, row0 = j0 + tile_y() * S::R;
-  const int first = task.chunk * S::kWidth;
-  const int64_t queries_begin = a.causal ? j0 / S::kColumns * S::kColumns : 0;
-
-  T dk[S::R][S::J * S::V], dv[S::R][S::J * S::V];
-#pragma unroll
-  for (int r = 0; r < S::R; r++)
-#pragma unroll
-    for (int e = 0; e < S::J * S::V; e++) dk[r][e] = dv[r][e] = T(0);
-  for (int64_t h = task.h * group; h < (task.h + 1) * group; h++) {
-    const Head<T> head{a, task.b, h};
-    const Rows<T> keys = head.keys(j0), values = head.values(j0);
-    for (int64_t i0 = queries_begin; i0 < a.queries; i0 += S::kColumns) {
-      const Rows<T> queries = head.queries(i0);
-      const Rows<T> dout = head.rows(g.dout, g.dout_at, h, i0, a.queries);
-      T p[S::R][S::C], ds[S::R][S::C];
-      tile_scores<S>(keys, queries, int(a.width), slice, p);
-      tile_scores<S>(values, dout, int(a.value_width), slice, ds);
-#pragma unroll
-      for (int c = 0; c < S::C; c++) {
-        const int64_t i = i0 + tile_x() + 16 * c, row = (task.b * a.heads + h) * a.queries + i;
-        const bool there = i < a.queries;
-        const T lse = there ? g.lse[row] : T(__builtin_inf()), delta = there ? g.delta[row] : T(0);
-#pragma unroll
-        for (int r = 0; r < S::R; r++) {
-          p[r][c] = fn::exp(head.masked(p[r][c], i, row0 + r) - lse);
-          ds[r][c] = p[r][c] * (ds[r][c] - delta) * T(a.scale);
-        }
-      }
-      put_scores<S>(p, scores);
-      add_weighted<S>(scores, dout, first, int(a.value_width), slice, dv);
-      __syncthreads();
-      put_scores<S>(ds, scores);
-      add_weighted<S>(scores, queries, first, int(a.width), slice, dk);
+    const T origin = maximum == -T(__builtin_inf()) ? T(0) : maximum;
+    for (int p = 0; p < parts.count; p++) {
+      const T* from = parts.row(a, p, row);
+      const T factor = fn::exp(from[a.value_width] - origin);
+      total += from[a.value_width + 1] * factor;
+      sum += from[column] * factor;
     }
+    const bool seen = !(total == T(0));
+    const int64_t i = row % a.queries, h = row / a.queries % a.heads, b = row / a.queries / a.heads;
+    out[b * out_at.batch + h * out_at.head + i * out_at.row + column] = seen ? sum / total : T(0);
+    if (column == 0) lse[row] = seen ? maximum + fn::log(total) : T(__builtin_inf());
   }
-#pragma unroll
-  for (int r = 0; r < S::R; r++) {
-    const int64_t j = row0 + r;
-    if (j >= a.keys) continue;
-    T* to_k = g.dk + task.b * g.dk_at.batch + task.h * g.dk_at.head + j * g.dk_at.row;
-    T* to_v = g.dv + task.b * g.dv_at.batch + task.h * g.dv_at.head + j * g.dv_at.row;
-#pragma unroll
-    for (int e = 0; e < S::J * S::V; e++) {
-      const int column = first + sum_column<S>(e);
-      if (column < a.width) to_k[column] = dk[r][e];
-      if (column < a.value_width) to_v[column] = dv[r][e];
-    }
-  }
-}
-
-// --- launches
-
-template <class T>
-struct AttentionTiles;
-template <>
-struct AttentionTiles<float> {
-  using Few = ScoreTile<float, 1, 4, 2>;  // of 16 queries
-  using Narrow = ScoreTile<float, 4, 4, 1>;
-  using Wide = ScoreTile<float, 4, 4, 2>;
-};
-template <>
-struct AttentionTiles<double> {
-  using Few = ScoreTile<double, 1, 2, 2>;
-  using Narrow = ScoreTile<double, 2, 2, 2>;
-  using Wide = Narrow;
-};
-
-unsigned blocks_of(int64_t tasks) {
-  MT_CHECK(tasks <= kMaxGrid, "scaled_dot_product_attention: too many tiles for one launch");
-  return unsigned(tasks);
 }
 
 template <class S, class T = typename S::T>
 void run_forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) {
   const int64_t tiles = ceil_div(a.queries, S::kRows), width = a.value_width;
   const int64_t chunks = width > 0 ? ceil_div(width, S::kWidth) : 1;
-  MT_LAUNCH((attention_forward_kernel<S>), blocks_of(a.batch * a.heads * tiles * chunks), kThreads,
-            0, stream(), a, out, out_at, lse, int(tiles), int(chunks));
+  const int64_t tasks = a.batch * a.heads * tiles * chunks;
+  // Enough blocks for the largest GPUs, of at least 256 keys each; the same on every device.
+  constexpr int64_t kBlocksWanted = 264, kLeastKeys = 256;
+  int64_t count = a.queries <= 16 && width > 0 ? kBlocksWanted / tasks : 1;
+  if (count > a.keys / kLeastKeys) count = a.keys / kLeastKeys;
+  KeyParts<T> parts{1, a.keys, nullptr};
+  if (count > 1) {
+    parts.keys = ceil_div(ceil_div(a.keys, count), S::kColumns) * S::kColumns;
+    parts.count = int(ceil_div(a.keys, parts.keys));
+  }
+  const int64_t rows = a.batch * a.heads * a.queries;
+  const Scratch sums(parts.count > 1 ? size_t(parts.count * rows * (width + 2)) * sizeof(T) : 0);
+  if (parts.count > 1) parts.sums = sums.as<T>();
+  MT_LAUNCH((attention_forward_kernel<S>), dim3(blocks_of(tasks), unsigned(parts.count)), kThreads,
+            0, stream(), a, inputs_of<T>(a), out, out_at, lse, int(tiles), int(chunks), parts);
+  if (parts.count > 1)
+    MT_LAUNCH((attention_add_parts_kernel<T>), grid_for(rows * width, kThreads, 1 << 16), kThreads,
+              0, stream(), a, parts, out, out_at, lse);
 }
 
 template <class T>
@@ -277,54 +172,11 @@ void forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) 
   run_forward<typename Tiles::Wide>(a, out, out_at, lse);
 }
 
-template <class S, class T = typename S::T>
-void run_backward(const AttentionArgs& a, const Gradients<T>& g) {
-  const int64_t chunks = ceil_div(a.width, S::kWidth);
-  const int64_t widest = a.width > a.value_width ? a.width : a.value_width;
-  const int64_t both = ceil_div(widest, S::kWidth);
-  const int64_t query_tiles = ceil_div(a.queries, S::kRows), key_tiles = ceil_div(a.keys, S::kRows);
-  const int64_t query_tasks = a.batch * a.heads * query_tiles * chunks;
-  const int64_t key_tasks = a.batch * a.kv_heads * key_tiles * both;
-  if (query_tasks > 0)
-    MT_LAUNCH((attention_backward_query_kernel<S>), blocks_of(query_tasks), kThreads, 0, stream(),
-              a, g, int(query_tiles), int(chunks));
-  if (key_tasks > 0)
-    MT_LAUNCH((attention_backward_key_kernel<S>), blocks_of(key_tasks), kThreads, 0, stream(), a, g,
-              int(key_tiles), int(both));
-}
-
-template <class T>
-void backward(const AttentionArgs& a, Gradients<T> g) {
-  using Tiles = AttentionTiles<T>;
-  const int64_t rows = a.batch * a.heads * a.queries;
-  const Scratch delta(size_t(rows) * sizeof(T));
-  g.delta = delta.as<T>();
-  if (rows > 0)
-    MT_LAUNCH((attention_delta_kernel<T>), grid_for(rows * 32, kThreads), kThreads, 0, stream(), a,
-              g, delta.as<T>());
-  const int64_t widest = a.width > a.value_width ? a.width : a.value_width;
-  if (widest <= Tiles::Narrow::kWidth) return run_backward<typename Tiles::Narrow>(a, g);
-  run_backward<typename Tiles::Wide>(a, g);
-}
-
 }  // namespace
 
 void attention_forward(const AttentionArgs& args, void* out, const HeadStrides& out_at, void* lse) {
   MT_SWITCH_FLOAT(args.dtype,
                   forward(args, static_cast<scalar_t*>(out), out_at, static_cast<scalar_t*>(lse)))
-}
-
-void attention_backward(const AttentionArgs& args, const void* out, const HeadStrides& out_at,
-                        const void* lse, const void* dout, const HeadStrides& dout_at, void* dq,
-                        const HeadStrides& dq_at, void* dk, const HeadStrides& dk_at, void* dv,
-                        const HeadStrides& dv_at) {
-  MT_SWITCH_FLOAT(args.dtype, {
-    using T = scalar_t;
-    backward(args, Gradients<T>{static_cast<const T*>(out), static_cast<const T*>(dout),
-                                static_cast<const T*>(lse), nullptr, static_cast<T*>(dq),
-                                static_cast<T*>(dk), static_cast<T*>(dv), out_at, dout_at, dq_at,
-                                dk_at, dv_at});
-  })
 }
 
 }  // namespace mt::cuda

@@ -5,6 +5,7 @@
 // shared memory row by row, a slice of their columns at a time, and are read 16 bytes at a time;
 // the distance between rows keeps lanes on different banks.
 #pragma once
+#include "core/check.h"
 #include "core/dtype.h"
 #include "cuda/core/launch.h"
 #include "cuda/core/math.h"
@@ -28,23 +29,39 @@ struct ScoreTile {
   using Piece = Vec<T, V>;
 };
 
-// Rows of a matrix in memory: contiguous columns, `left` rows.
+// Rows of a matrix in memory: contiguous columns, `left` rows. vector: whole and aligned vectors of
+// 16 bytes.
 template <class T>
 struct Rows {
   const T* data;
   int64_t step;
   int left;
+  bool vector;
 };
 
 __device__ __forceinline__ int tile_y() { return threadIdx.x / 16; }
 __device__ __forceinline__ int tile_x() { return threadIdx.x % 16; }
 
-// `to` = columns [first, first + columns) of the rows, zero beyond them and beyond `width`.
-template <class T>
-__device__ __forceinline__ void load_rows(const Rows<T>& rows, int count, int first, int columns,
-                                          int width, Shared<T> to, int step) {
-  for (int e = threadIdx.x; e < count * columns; e += kThreads) {
-    const int r = e / columns, c = e % columns;
+// `to` = columns [first, first + kColumns) of kCount rows, zero beyond them and beyond `width`.
+template <int kCount, int kColumns, class T>
+__device__ __forceinline__ void load_rows(const Rows<T>& rows, int first, int width, Shared<T> to,
+                                          int step) {
+  constexpr int V = 16 / sizeof(T), kPerRow = kColumns / V;
+  using Piece = Vec<T, V>;
+  if (rows.vector) {
+#pragma unroll 4
+    for (int e = threadIdx.x; e < kCount * kPerRow; e += kThreads) {
+      const int r = e / kPerRow, c = e % kPerRow * V;
+      Piece piece = {};
+      if (r < rows.left && first + c < width)
+        piece = *reinterpret_cast<const Piece*>(rows.data + r * rows.step + first + c);
+      shared_cast<Piece>(to + (r * step + c))[0] = piece;
+    }
+    return;
+  }
+#pragma unroll 4
+  for (int e = threadIdx.x; e < kCount * kColumns; e += kThreads) {
+    const int r = e / kColumns, c = e % kColumns;
     to[r * step + c] =
         r < rows.left && first + c < width ? rows.data[r * rows.step + first + c] : T(0);
   }
@@ -62,8 +79,8 @@ __device__ __forceinline__ void tile_scores(const Rows<T>& a, const Rows<T>& b, 
     for (int c = 0; c < S::C; c++) score[r][c] = T(0);
   for (int d0 = 0; d0 < width; d0 += S::kSlice) {
     __syncthreads();
-    load_rows(a, S::kRows, d0, S::kSlice, width, a_slice, S::kStep);
-    load_rows(b, S::kColumns, d0, S::kSlice, width, b_slice, S::kStep);
+    load_rows<S::kRows, S::kSlice>(a, d0, width, a_slice, S::kStep);
+    load_rows<S::kColumns, S::kSlice>(b, d0, width, b_slice, S::kStep);
     __syncthreads();
 #pragma unroll 2
     for (int d = 0; d < S::kSlice; d += S::V) {
@@ -107,9 +124,9 @@ __device__ __forceinline__ void add_weighted(Shared<T> score, const Rows<T>& m, 
                                              T (&sum)[S::R][S::J * S::V]) {
   using Piece = typename S::Piece;
   for (int k0 = 0; k0 < S::kColumns && k0 < m.left; k0 += S::kSlice) {
-    const Rows<T> part{m.data + k0 * m.step, m.step, m.left - k0};
+    const Rows<T> part{m.data + k0 * m.step, m.step, m.left - k0, m.vector};
     __syncthreads();
-    load_rows(part, S::kSlice, first, S::kWidth, width, slice, S::kWideStep);
+    load_rows<S::kSlice, S::kWidth>(part, first, width, slice, S::kWideStep);
     __syncthreads();
 #pragma unroll 1
     for (int k = 0; k < S::kSlice; k += S::V) {
@@ -147,10 +164,22 @@ __device__ __forceinline__ T row_sum(T v) {
   return v;
 }
 
+// Which operands can be read in vectors.
+struct InVectors {
+  bool q, k, v, dout;
+};
+template <class T>
+bool in_vectors(const void* data, const HeadStrides& at, int64_t width) {
+  constexpr int64_t V = 16 / sizeof(T);
+  return at.row % V == 0 && at.head % V == 0 && at.batch % V == 0 && width % V == 0 &&
+         reinterpret_cast<uintptr_t>(data) % 16 == 0;
+}
+
 // One head of one batch.
 template <class T>
 struct Head {
   const AttentionArgs& a;
+  const InVectors& in_vectors;
   int64_t b, h;
 
   __device__ __forceinline__ int64_t kv_head() const { return h / (a.heads / a.kv_heads); }
@@ -162,29 +191,97 @@ struct Head {
     return static_cast<const T*>(p) + b * s.batch + h * s.head + row * s.row;
   }
   __device__ __forceinline__ Rows<T> rows(const void* p, const HeadStrides& s, int64_t head,
-                                          int64_t first, int64_t all) const {
-    return {at(p, s, b, head, first), s.row, left(all, first)};
+                                          int64_t first, int64_t all, bool vector) const {
+    return {at(p, s, b, head, first), s.row, left(all, first), vector};
   }
   __device__ __forceinline__ Rows<T> queries(int64_t i) const {
-    return rows(a.q, a.q_at, h, i, a.queries);
+    return rows(a.q, a.q_at, h, i, a.queries, in_vectors.q);
   }
   __device__ __forceinline__ Rows<T> keys(int64_t j) const {
-    return rows(a.k, a.k_at, kv_head(), j, a.keys);
+    return rows(a.k, a.k_at, kv_head(), j, a.keys, in_vectors.k);
   }
   __device__ __forceinline__ Rows<T> values(int64_t j) const {
-    return rows(a.v, a.v_at, kv_head(), j, a.keys);
-  }
-  // The score of query i and key j, from their product.
-  __device__ __forceinline__ T masked(T product, int64_t i, int64_t j) const {
-    const T hidden = -T(__builtin_inf());
-    if (i >= a.queries || j >= a.keys || (a.causal && j > i)) return hidden;
-    const T score = product * T(a.scale);
-    if (!a.mask) return score;
-    const int64_t place =
-        b * a.mask_at.batch + h * a.mask_at.head + i * a.mask_at.row + j * a.mask_column;
-    if (!a.mask_is_bool) return score + static_cast<const T*>(a.mask)[place];
-    return static_cast<const bool*>(a.mask)[place] ? score : hidden;
+    return rows(a.v, a.v_at, kv_head(), j, a.keys, in_vectors.v);
   }
 };
+
+// Products become masked scores. Rows of the tile start at row0, columns at column0; they are
+// queries and keys, or the other way round where kKeyRows.
+template <class S, bool kKeyRows, class T>
+__device__ __forceinline__ void mask_scores(const Head<T>& head, int64_t row0, int64_t column0,
+                                            T (&score)[S::R][S::C]) {
+  const AttentionArgs& a = head.a;
+  const int64_t query0 = kKeyRows ? column0 : row0, key0 = kKeyRows ? row0 : column0;
+  const int64_t last_key = key0 + (kKeyRows ? S::kRows : S::kColumns) - 1;
+#pragma unroll
+  for (int r = 0; r < S::R; r++)
+#pragma unroll
+    for (int c = 0; c < S::C; c++) score[r][c] *= T(a.scale);
+  if (!a.mask && last_key < a.keys && (!a.causal || last_key <= query0)) return;
+
+  // Query and key within the tile; those from here on are not seen.
+  const int queries = Head<T>::left(a.queries, query0), keys = Head<T>::left(a.keys, key0);
+  const int64_t ahead = key0 - query0;
+  const int diagonal = !a.causal || ahead < -1024 ? -1024 : ahead > 1024 ? 1024 : int(ahead);
+  const int64_t place = head.b * a.mask_at.batch + head.h * a.mask_at.head +
+                        query0 * a.mask_at.row + key0 * a.mask_column;
+#pragma unroll
+  for (int r = 0; r < S::R; r++)
+#pragma unroll
+    for (int c = 0; c < S::C; c++) {
+      const int row = tile_y() * S::R + r, column = tile_x() + 16 * c;
+      const int i = kKeyRows ? column : row, j = kKeyRows ? row : column;
+      bool seen = i < queries && j < keys && j + diagonal <= i;
+      if (seen && a.mask) {
+        const int64_t at = place + i * a.mask_at.row + j * a.mask_column;
+        if (a.mask_is_bool) seen = static_cast<const bool*>(a.mask)[at];
+        else score[r][c] += static_cast<const T*>(a.mask)[at];
+      }
+      if (!seen) score[r][c] = -T(__builtin_inf());
+    }
+}
+
+// What block `index` works on, of [batch][head][tile][chunk]. The last tiles come first: they are
+// the longest ones where attention is causal.
+struct Task {
+  int64_t b, h, first;
+  int chunk;
+  __device__ __forceinline__ Task(int64_t index, int64_t heads, int tiles, int chunks, int rows) {
+    chunk = int(index % chunks);
+    index /= chunks;
+    first = int64_t(tiles - 1 - index % tiles) * rows;
+    index /= tiles;
+    h = index % heads;
+    b = index / heads;
+  }
+};
+
+// --- host side
+
+template <class T>
+struct AttentionTiles;
+template <>
+struct AttentionTiles<float> {
+  using Few = ScoreTile<float, 1, 4, 2>;  // of 16 queries
+  using Narrow = ScoreTile<float, 4, 4, 1>;
+  using Wide = ScoreTile<float, 4, 4, 2>;
+};
+template <>
+struct AttentionTiles<double> {
+  using Few = ScoreTile<double, 1, 2, 2>;
+  using Narrow = ScoreTile<double, 2, 2, 2>;
+  using Wide = Narrow;
+};
+
+inline unsigned blocks_of(int64_t tasks) {
+  MT_CHECK(tasks <= kMaxGrid, "scaled_dot_product_attention: too many tiles for one launch");
+  return unsigned(tasks);
+}
+
+template <class T>
+InVectors inputs_of(const AttentionArgs& a) {
+  return {in_vectors<T>(a.q, a.q_at, a.width), in_vectors<T>(a.k, a.k_at, a.width),
+          in_vectors<T>(a.v, a.v_at, a.value_width), false};
+}
 
 }  // namespace mt::cuda

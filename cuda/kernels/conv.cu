@@ -1,5 +1,5 @@
 // Convolution as products of matrices whose patches are gathered while they are loaded
-// (conv_gather.cuh, gemm_tile.cuh); per group:
+// (conv_gather.cuh, gemm_simt.cuh); per group:
 //   forward   y[o][b q]  = sum over c t of w[o][c t] x[b c, q s + t l - p]
 //   input     dx[c][b i] = sum over o t of w[o][c t] dy[b o, (i + p - t l) / s]: positions i of
 //   equal
@@ -132,7 +132,7 @@ void for_images(int64_t batch, int64_t positions, const F& f) {
 template <class T, class S>
 void run_gather(const ClassRule& rule, int64_t positions, int64_t k, const MatrixSource<T>& a,
                 const PatchSource<T>& b, const ImageStore<T>& store) {
-  run_tiles<S, LoadRowsA<T, S, true>, PatchLoader<T, S>>(
+  run_tiles<S, LoadRowsA<T, S, Access::along_k>, PatchLoader<T, S>>(
       rule.m, positions, k, int64_t(rule.classes) * rule.groups, a, b, store);
 }
 
@@ -300,7 +300,8 @@ void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
     b.images.data = x + first * b.images.image;
     store.beta = first > 0 ? T(1) : T(0);
     const int64_t k = count * p.out_size();
-    if (og > 32 && n > 32)
+    if (og > 64 && n > 64) run_weight<T, typename Tiles<T>::Large>(og, n, k, p.groups, a, b, store);
+    else if (og > 32 && n > 32)
       run_weight<T, typename Tiles<T>::Medium>(og, n, k, p.groups, a, b, store);
     else run_weight<T, typename Tiles<T>::Small>(og, n, k, p.groups, a, b, store);
   });

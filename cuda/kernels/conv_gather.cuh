@@ -2,7 +2,7 @@
 // images while they are loaded to shared memory.
 #pragma once
 #include "cuda/core/divide.h"
-#include "cuda/kernels/gemm_matrix.cuh"
+#include "cuda/kernels/gemm_simt_matrix.cuh"
 #include "ops/conv.h"
 
 namespace mt::cuda {

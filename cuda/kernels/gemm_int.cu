@@ -1,6 +1,6 @@
 // Products of integers modulo 2^bits, in unsigned types, in which overflow is defined.
 #include "cuda/kernels/gemm_kinds.h"
-#include "cuda/kernels/gemm_matrix.cuh"
+#include "cuda/kernels/gemm_simt_matrix.cuh"
 
 namespace mt::cuda {
 namespace {

@@ -58,6 +58,18 @@ def test_attention(shape, causal, dtype):
     check(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=causal), q, k, v)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_few_queries_of_many_keys(dtype, causal):
+    q, k, v = (uniform(1, 2, n, 20, dtype=dtype, seed=n) for n in (3, 1100, 1100))
+    check(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=causal), q, k, v)
+    mask = minitorch.ones(3, 1100, dtype=minitorch.bool)
+    mask[0, 300:900] = False
+    mask[1] = False
+    check(lambda q, k, v: F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask.to(q.device)), q, k, v)  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ["bool", "added", "broadcast"])
 def test_masks_and_groups(kind):
     rng = np.random.default_rng(3)

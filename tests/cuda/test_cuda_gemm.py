@@ -64,6 +64,16 @@ def test_parts_of_k(m, k, n, dtype):
     check(lambda a, b: a @ b, a, b)
 
 
+@pytest.mark.parametrize("layout", ["rows", "columns", "sliced"])
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize(("rows", "k"), [(70, 37), (9, 2100), (1, 1000), (300, 8)])
+def test_vectors(rows, k, dtype, layout):
+    m, x = uniform(2, rows, k, dtype=dtype), uniform(2, k, 1, dtype=dtype, seed=1)
+    check(lambda m, x: laid_out(m, layout) @ x, m, x)
+    check(lambda m, x: x.transpose(1, 2) @ laid_out(m, layout).transpose(1, 2), m, x)
+    check(lambda m, x: laid_out(m[0], layout) @ x[0, :, 0], m, x)
+
+
 def test_batches_and_broadcasts():
     a, b = uniform(2, 1, 9, 12), uniform(3, 12, 7, seed=1)
     check(lambda a, b: a @ b, a, b)

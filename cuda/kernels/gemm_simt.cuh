@@ -63,31 +63,53 @@ __device__ __forceinline__ int64_t depth_of(const Source&, int64_t, int64_t k) {
   return k;
 }
 
-// Loads kExtent x BK. kVector: one of the dims is contiguous and all its vectors of V are aligned.
-template <class T, class S, int kExtent, int kRow, bool kVector>
+// How a matrix is read: element by element, or in aligned vectors along its contiguous dim, which
+// is given by along_k or known at compile time (which lets whole vectors go to shared memory).
+enum class Access { any, vectors, along_i, along_k };
+
+// Loads kExtent x BK.
+template <class T, class S, int kExtent, int kRow, Access kAccess>
 struct MatrixLoader {
   using Source = MatrixSource<T>;
   using C = typename S::C;
   static constexpr int BK = S::BK, V = S::V, E = kExtent * BK / S::kThreads;
 
-  const T* slice;
+  const T* own;  // the thread's first element of the slice
   int64_t step_i, step_k;
   int rows;
-  bool along_k;
+  bool given_along_k;
   T held[E];
 
   __device__ __forceinline__ MatrixLoader(const Source& s, int64_t batch, int64_t i0, int64_t k0)
-      : slice(s.data + batch * s.batch + i0 * s.step_i + k0 * s.step_k),
+      : own(s.data + batch * s.batch + i0 * s.step_i + k0 * s.step_k),
         step_i(s.step_i),
         step_k(s.step_k),
         rows(s.extent - i0 < kExtent ? int(s.extent - i0) : kExtent),
-        along_k(s.along_k) {}
+        given_along_k(s.along_k) {
+    int i, p;
+    place(0, &i, &p);
+    own += i * step_i + p * step_k;
+  }
 
+  __device__ __forceinline__ bool along_k() const {
+    return kAccess == Access::along_k || (kAccess != Access::along_i && given_along_k);
+  }
+  __device__ __forceinline__ void place(int j, int* i, int* p) const {
+    if constexpr (kAccess != Access::any) place_vector(j, i, p);
+    else place_one(j, i, p);
+  }
+  __device__ __forceinline__ const T* address(int j) const {
+    if (j == 0) return own;
+    int i, p, i0, p0;
+    place(0, &i0, &p0);
+    place(j, &i, &p);
+    return own + (i - i0) * step_i + (p - p0) * step_k;
+  }
   // Place of the thread's j-th vector. Along k, lanes take pairs of vectors of 16 rows: whole
   // 32-byte sectors of memory, and different banks when their elements are spread over the slice.
   __device__ __forceinline__ void place_vector(int j, int* i, int* p) const {
     const int id = threadIdx.x + j * S::kThreads;
-    if (along_k) {
+    if (along_k()) {
       *p = (id % 2 + id / (2 * kExtent) * 2) * V;
       *i = id / 2 % kExtent;
     } else {
@@ -97,19 +119,19 @@ struct MatrixLoader {
   }
   __device__ __forceinline__ void place_one(int j, int* i, int* p) const {
     const int id = threadIdx.x + j * S::kThreads;
-    *i = along_k ? id / BK : id % kExtent;
-    *p = along_k ? id % BK : id / kExtent;
+    *i = along_k() ? id / BK : id % kExtent;
+    *p = along_k() ? id % BK : id / kExtent;
   }
 
   // The next slice, of which `depth` are left; BK or more is all of it.
   __device__ __forceinline__ void fetch(int depth) {
-    if constexpr (kVector) {
+    if constexpr (kAccess != Access::any) {
 #pragma unroll
       for (int j = 0; j < E / V; j++) {
         int i, p;
         place_vector(j, &i, &p);
-        const int room = along_k ? (i < rows ? depth - p : 0) : (p < depth ? rows - i : 0);
-        const T* at = slice + i * step_i + p * step_k;
+        const int room = along_k() ? (i < rows ? depth - p : 0) : (p < depth ? rows - i : 0);
+        const T* at = address(j);
         if (room >= V) {
           const Vec<T, V> v = *reinterpret_cast<const Vec<T, V>*>(at);
 #pragma unroll
@@ -124,19 +146,19 @@ struct MatrixLoader {
       for (int j = 0; j < E; j++) {
         int i, p;
         place_one(j, &i, &p);
-        held[j] = i < rows && p < depth ? slice[i * step_i + p * step_k] : T{};
+        held[j] = i < rows && p < depth ? *address(j) : T{};
       }
     }
-    slice += BK * step_k;
+    own += BK * step_k;
   }
 
   __device__ __forceinline__ void put(Shared<C> tile) const {
-    if constexpr (kVector) {
+    if constexpr (kAccess != Access::any) {
 #pragma unroll
       for (int j = 0; j < E / V; j++) {
         int i, p;
         place_vector(j, &i, &p);
-        if (along_k) {
+        if (along_k()) {
 #pragma unroll
           for (int e = 0; e < V; e++) tile[(p + e) * kRow + i] = C(load(held[j * V + e]));
         } else {
@@ -156,10 +178,10 @@ struct MatrixLoader {
     }
   }
 };
-template <class T, class S, bool kVector>
-using LoadRowsA = MatrixLoader<T, S, S::BM, S::kRowA, kVector>;
-template <class T, class S, bool kVector>
-using LoadColumnsB = MatrixLoader<T, S, S::BN, S::kRowB, kVector>;
+template <class T, class S, Access kAccess>
+using LoadRowsA = MatrixLoader<T, S, S::BM, S::kRowA, kAccess>;
+template <class T, class S, Access kAccess>
+using LoadColumnsB = MatrixLoader<T, S, S::BN, S::kRowB, kAccess>;
 
 // --- the kernel
 
@@ -330,6 +352,29 @@ inline int parts_of(int64_t tiles, int64_t k) {
   return int(parts < 1 ? 1 : parts);
 }
 
+// Cuts k for so many blocks per part; parts are multiples of `unit`.
+inline void cut_depth(TileGrid* grid, int64_t blocks, int64_t unit) {
+  grid->parts = parts_of(blocks, grid->k);
+  grid->part = int(ceil_div(ceil_div(grid->k, grid->parts), unit) * unit);
+  if (grid->k > 0) grid->parts = int(ceil_div(grid->k, grid->part));
+}
+
+// launch(blocks, partial) for as many batches at a time as a grid takes (`grid`, which the launch
+// reads, says which), then the sum of the parts.
+template <class C, class Store, class Launch>
+void run_parts(TileGrid& grid, unsigned blocks, const Store& store, const Launch& launch) {
+  const int64_t all = grid.batch * grid.m * grid.n;
+  const Scratch partial(grid.parts == 1 ? 0 : size_t(grid.parts * all) * sizeof(C));
+  constexpr int64_t kMostBatches = 65535;
+  for (; grid.first_batch < grid.batch; grid.first_batch += kMostBatches)
+    launch(dim3(blocks, unsigned(grid.parts),
+                grid_for(grid.batch - grid.first_batch, 1, kMostBatches)),
+           grid.parts == 1 ? nullptr : partial.as<C>());
+  if (grid.parts > 1)
+    MT_LAUNCH((add_parts_kernel<C, 16 / sizeof(C), Store>), grid_for(all, kThreads, 1 << 16),
+              kThreads, 0, stream(), grid, partial.as<const C>(), store);
+}
+
 template <class S, class LoadA, class LoadB, class Store>
 void run_tiles(int64_t m, int64_t n, int64_t k, int64_t batch, const typename LoadA::Source& a,
                const typename LoadB::Source& b, const Store& store) {
@@ -340,20 +385,11 @@ void run_tiles(int64_t m, int64_t n, int64_t k, int64_t batch, const typename Lo
            " is too large for one launch");
   grid.tiles_m = int(tiles_m);
   grid.tiles_n = int(tiles_n);
-  grid.parts = parts_of(tiles_m * tiles_n * batch, k);
-  grid.part = int(ceil_div(ceil_div(k, grid.parts), S::BK) * S::BK);
-  if (k > 0) grid.parts = int(ceil_div(k, grid.part));
-  const Scratch partial(grid.parts == 1 ? 0 : size_t(grid.parts * batch * m * n) * sizeof(C));
-  constexpr int64_t kMostBatches = 65535;
-  for (; grid.first_batch < batch; grid.first_batch += kMostBatches) {
-    const dim3 blocks(unsigned(tiles_m * tiles_n), unsigned(grid.parts),
-                      grid_for(batch - grid.first_batch, 1, kMostBatches));
+  cut_depth(&grid, tiles_m * tiles_n * batch, S::BK);
+  run_parts<C>(grid, unsigned(tiles_m * tiles_n), store, [&](const dim3& blocks, C* partial) {
     MT_LAUNCH((tile_kernel<S, LoadA, LoadB, Store>), blocks, S::kThreads, 0, stream(), grid, a, b,
-              store, grid.parts == 1 ? nullptr : partial.as<C>());
-  }
-  if (grid.parts > 1)
-    MT_LAUNCH((add_parts_kernel<C, S::V, Store>), grid_for(batch * m * n, kThreads, 1 << 16),
-              kThreads, 0, stream(), grid, partial.as<const C>(), store);
+              store, partial);
+  });
 }
 
 }  // namespace mt::cuda

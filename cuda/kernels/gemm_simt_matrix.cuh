@@ -1,7 +1,7 @@
 // The tile kernel on matrices in memory: what GemmArgs describe, for element type T with sums in
 // S::C. Out is the type of C and of the bias.
 #pragma once
-#include "cuda/kernels/gemm_tile.cuh"
+#include "cuda/kernels/gemm_simt.cuh"
 #include "kernels/activation_math.h"
 #include "ops/gemm.h"
 
@@ -92,11 +92,9 @@ bool in_vectors(const MatrixSource<T>& s, int64_t v) {
          reinterpret_cast<uintptr_t>(s.data) % (sizeof(T) * size_t(v)) == 0;
 }
 
-template <class T, class Out, class S>
-void gemm_tiles(const GemmArgs& g) {
-  using C = typename S::C;
-  const auto a = source_of<T>(g.a, g.a_batch, g.a_row, g.a_col, g.m, g.k);
-  const auto b = source_of<T>(g.b, g.b_batch, g.b_col, g.b_row, g.n, g.k);
+// v: elements of a piece of sums.
+template <class Out, class C>
+MatrixStore<Out, C> store_of(const GemmArgs& g, int64_t v) {
   MatrixStore<Out, C> store{static_cast<Out*>(g.c),
                             static_cast<const Out*>(g.bias),
                             g.c_batch,
@@ -111,15 +109,31 @@ void gemm_tiles(const GemmArgs& g) {
   } else {
     store.alpha = C(int64_t(g.alpha)), store.beta = C(int64_t(g.beta));
   }
-  store.vector = g.c_row % S::V == 0 && g.c_batch % S::V == 0 &&
-                 reinterpret_cast<uintptr_t>(g.c) % (sizeof(Out) * S::V) == 0;
-  const auto run = [&]<bool kVector>() {
-    run_tiles<S, LoadRowsA<T, S, kVector>, LoadColumnsB<T, S, kVector>>(g.m, g.n, g.k, g.batch, a,
-                                                                        b, store);
+  store.vector = g.c_row % v == 0 && g.c_batch % v == 0 &&
+                 reinterpret_cast<uintptr_t>(g.c) % (sizeof(Out) * size_t(v)) == 0;
+  return store;
+}
+
+template <class T, class Out, class S>
+void gemm_tiles(const GemmArgs& g) {
+  using C = typename S::C;
+  const auto a = source_of<T>(g.a, g.a_batch, g.a_row, g.a_col, g.m, g.k);
+  const auto b = source_of<T>(g.b, g.b_batch, g.b_col, g.b_row, g.n, g.k);
+  const MatrixStore<Out, C> store = store_of<Out, C>(g, S::V);
+  const auto run = [&]<Access x, Access y>() {
+    run_tiles<S, LoadRowsA<T, S, x>, LoadColumnsB<T, S, y>>(g.m, g.n, g.k, g.batch, a, b, store);
   };
-  if constexpr (__is_same(C, float) || __is_same(C, double))
-    if (in_vectors(a, S::V) && in_vectors(b, S::V)) return run.template operator()<true>();
-  run.template operator()<false>();
+  using enum Access;
+  if constexpr (__is_same(C, float) || __is_same(C, double)) {
+    if (in_vectors(a, S::V) && in_vectors(b, S::V)) {
+      if constexpr (S::BM < 64) return run.template operator()<vectors, vectors>();
+      else if (a.along_k && b.along_k) return run.template operator()<along_k, along_k>();
+      else if (a.along_k) return run.template operator()<along_k, along_i>();
+      else if (b.along_k) return run.template operator()<along_i, along_k>();
+      else return run.template operator()<along_i, along_i>();
+    }
+  }
+  run.template operator()<any, any>();
 }
 
 // By element type: the tile that fills a GPU, or the one with enough blocks.
