@@ -103,6 +103,7 @@ cudaError_t allocate(void** p, size_t bytes, bool pool) {
   std::lock_guard lock(h.mutex);
   *p = nullptr;
   if (bytes == 0) return cudaSuccess;
+  prepare_thread();
   if (bytes > settings().memory || h.use.used + bytes > settings().memory)
     return cudaErrorMemoryAllocation;
   const size_t rounded = (bytes + kAlign - 1) / kAlign * kAlign;
