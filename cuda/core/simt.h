@@ -47,8 +47,6 @@ __device__ __forceinline__ void named_barrier(int id, int threads) {
 
 #define MT_NAMED_BARRIER(id, threads) ::mt::named_barrier((id), (threads))
 
-#elif defined(MT_EMULATE)
-#include "cuda/emulator/simt.h"
 #else
-#include <cuda_runtime.h>
+#include "cuda/emulator/simt.h"
 #endif

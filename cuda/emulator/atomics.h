@@ -5,6 +5,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "cuda/emulator/parallel.h"
 #include "cuda/emulator/shared.h"
 
 namespace mt::emu {
@@ -21,6 +22,7 @@ using Bits =
 
 template <class T, class F>
 MT_EMU_INLINE T atomic_update(T* p, F&& f) {
+  take_turn();
   auto* bits = reinterpret_cast<Bits<T>*>(p);
   Bits<T> seen = __atomic_load_n(bits, __ATOMIC_RELAXED);
   for (;;) {
@@ -101,3 +103,11 @@ MT_EMU_SCOPED_(atomicMax)
 MT_EMU_SCOPED_(atomicMin)
 MT_EMU_SCOPED_(atomicExch)
 #undef MT_EMU_SCOPED_
+template <class P, class V>
+inline auto atomicCAS_system(P p, V compare, V value) {
+  return atomicCAS(p, compare, value);
+}
+template <class P, class V>
+inline auto atomicCAS_block(P p, V compare, V value) {
+  return atomicCAS(p, compare, value);
+}

@@ -138,6 +138,11 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream = nullptr);
+// There is one device.
+inline cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, size_t bytes,
+                                       cudaStream_t stream) {
+  return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream);
+}
 cudaError_t cudaMemcpy2D(void* to, size_t to_pitch, const void* from, size_t from_pitch,
                          size_t width, size_t height, cudaMemcpyKind);
 cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch,
@@ -302,7 +307,10 @@ struct cudaLaunchAttribute {
   cudaLaunchAttributeValue val;
 };
 struct cudaLaunchConfig_t {
-  dim3 gridDim, blockDim;
+  dim3 grid_, block_;
+  // simt.h makes gridDim and blockDim these.
+  dim3& mt_emu_grid_dim() { return grid_; }
+  dim3& mt_emu_block_dim() { return block_; }
   size_t dynamicSmemBytes = 0;
   cudaStream_t stream = nullptr;
   cudaLaunchAttribute* attrs = nullptr;

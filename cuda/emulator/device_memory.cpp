@@ -1,12 +1,14 @@
 #include "cuda/emulator/device_memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "cuda/emulator/report.h"
 #include "cuda/emulator/settings.h"
@@ -14,8 +16,11 @@
 namespace mt::emu {
 namespace {
 
-constexpr size_t kPage = 4096, kAlign = 16;
+const size_t kPage = size_t(sysconf(_SC_PAGESIZE));
+constexpr size_t kAlign = 16;
 constexpr size_t kQuarantineBlocks = 512;
+// Checked after every launch, if there are no more of them.
+constexpr size_t kSlackBlocks = 64;
 constexpr unsigned char kCanary = 0xca;
 
 enum class HostCheck { Off, Pkey, Mprotect };
@@ -25,6 +30,7 @@ struct Heap {
   char* base = nullptr;
   size_t bytes = 0, next = 0;
   std::map<uintptr_t, Allocation> live, freed;  // by first page
+  std::set<const Allocation*> slack;  // live ones with bytes between their end and the guard page
   std::deque<uintptr_t> quarantine;
   std::multimap<size_t, uintptr_t> reusable;  // by page_bytes
   std::map<uintptr_t, size_t> pinned;
@@ -119,7 +125,8 @@ cudaError_t allocate(void** p, size_t bytes, bool pool) {
     std::memset(a.start, 0xff, bytes);
     std::memset(a.start + bytes, kCanary, rounded - bytes);
   }
-  h.live[uintptr_t(pages)] = a;
+  const Allocation& kept = h.live[uintptr_t(pages)] = a;
+  if (rounded != bytes) h.slack.insert(&kept);
   if (h.check == HostCheck::Mprotect && h.open == 0) h.protect(pages, page_bytes, false);
   h.use.used += bytes;
   h.use.used_high = std::max(h.use.used_high, h.use.used);
@@ -153,6 +160,7 @@ cudaError_t release(void* p) {
       error = cudaErrorIllegalAddress;
     }
   }
+  h.slack.erase(found);
   h.live.erase(uintptr_t(a.pages));
   madvise(a.pages, a.page_bytes, MADV_DONTNEED);
   h.protect(a.pages, a.page_bytes, false);
@@ -220,11 +228,15 @@ std::string describe_address(const void* p) {
 std::string check_canaries() {
   Heap& h = heap();
   std::lock_guard lock(h.mutex);
-  if (h.live.size() > 4096) return "";
+  if (h.slack.empty() || h.slack.size() > kSlackBlocks) return "";
   DeviceAccess access;
-  for (auto& [page, a] : h.live)
-    if (a.bytes % kAlign)
-      if (const char* at = damage(a, false)) return damage_text(a, at);
+  for (const Allocation* a : h.slack)
+    if (const char* at = damage(*a, false)) {
+      // Whole again, so that it is reported once.
+      char* end = a->start + a->bytes;
+      std::memset(end, kCanary, size_t(a->pages + a->page_bytes - end));
+      return damage_text(*a, at);
+    }
   return "";
 }
 

@@ -42,7 +42,7 @@ const char* verb(void* context) {
 std::string fault_text(const Thread& t, const void* address, const siginfo_t* info, void* context) {
   const Fiber& f = *t.fiber;
   const char* at = static_cast<const char*>(address);
-  if (at >= f.stack - 4096 && at < f.stack)
+  if (at >= f.stack - kStackGuard && at < f.stack)
     return format("stack overflow: the local variables of a thread have %zu KiB here",
                   f.stack_size >> 10);
   if (in_device_arena(address))

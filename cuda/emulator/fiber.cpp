@@ -135,14 +135,14 @@ Fiber* create_fiber(void* engine, void (*entry)(Fiber*)) {
   // Equal offsets in all stacks would compete for the same cache sets.
   static std::atomic<unsigned> counter{0};
   size_t stagger = (counter++ % 16) * 5 * 64;
-  size_t bytes = kPage + kStack + kPage;
+  size_t bytes = kStackGuard + kStack + kPage;
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  mprotect(memory, kPage, PROT_NONE);
+  mprotect(memory, kStackGuard, PROT_NONE);
   auto* fiber = new Fiber;
   fiber->engine = engine;
-  fiber->stack = static_cast<char*>(memory) + kPage;
+  fiber->stack = static_cast<char*>(memory) + kStackGuard;
   fiber->stack_size = kStack + kPage - stagger;
   reset_fiber(fiber, entry);
   return fiber;
@@ -181,7 +181,7 @@ void reset_fiber(Fiber* fiber, void (*entry)(Fiber*)) {
 }
 
 void destroy_fiber(Fiber* fiber) {
-  if (fiber->stack) munmap(fiber->stack - kPage, kPage + kStack + kPage);
+  if (fiber->stack) munmap(fiber->stack - kStackGuard, kStackGuard + kStack + kPage);
   delete fiber;
 }
 

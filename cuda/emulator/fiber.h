@@ -19,6 +19,9 @@
 
 namespace mt::emu {
 
+// Address space below each stack that faults: larger than any frame, so that none skips it.
+constexpr size_t kStackGuard = 512 << 10;
+
 struct Fiber {
 #if defined(MT_EMU_UCONTEXT)
   ucontext_t context;

@@ -86,6 +86,26 @@ MT_EMU_DEVICE_ float __saturatef(float x) { return x > 0.0f ? (x < 1.0f ? x : 1.
 MT_EMU_DEVICE_ float normcdff(float x) { return 0.5f * std::erfc(-x * 0.70710678118654752f); }
 MT_EMU_DEVICE_ double normcdf(double x) { return 0.5 * std::erfc(-x * 0.70710678118654752); }
 
+// The inverse of erf: bisection for a start, then Newton's method on log(erfc), which is nearly a
+// parabola in the tail.
+MT_EMU_DEVICE_ double erfinv(double x) {
+  const double a = std::fabs(x);
+  if (!(a < 1)) return a == 1 ? x * std::numeric_limits<double>::infinity() : NAN;
+  double low = 0, high = 6;
+  for (int i = 0; i < 20; i++) {
+    const double middle = (low + high) / 2;
+    (std::erf(middle) < a ? low : high) = middle;
+  }
+  double y = (low + high) / 2;
+  for (int i = 0; i < 4 && a > 0; i++) {
+    const double slope = 1.1283791670955126 * std::exp(-y * y), tail = std::erfc(y);
+    if (a < 0.5) y -= (std::erf(y) - a) / slope;
+    else y += (std::log(tail) - std::log1p(-a)) * tail / slope;
+  }
+  return std::copysign(a > 0 ? y : 0.0, x);
+}
+MT_EMU_DEVICE_ float erfinvf(float x) { return float(erfinv(double(x))); }
+
 // Macros, since C libraries declare functions of the same names.
 namespace mt::emu {
 MT_EMU_DEVICE_ float rsqrt_(float x) { return 1.0f / std::sqrt(x); }
@@ -117,6 +137,8 @@ MT_EMU_DEVICE_ F cospi_(F x) {
 #define cospif(x) (::mt::emu::cospi_(float(x)))
 #define sinpi(x) (::mt::emu::sinpi_(double(x)))
 #define cospi(x) (::mt::emu::cospi_(double(x)))
+MT_EMU_DEVICE_ void sincospif(float x, float* s, float* c) { *s = sinpif(x), *c = cospif(x); }
+MT_EMU_DEVICE_ void sincospi(double x, double* s, double* c) { *s = sinpi(x), *c = cospi(x); }
 
 // Conversions saturate and turn NaN into 0, as the hardware's do.
 template <class I, class F>

@@ -123,8 +123,8 @@ bool usable_argument(const LaunchConfig& config, int index, const void* p) {
 
 LaunchConfig config_of(const cudaLaunchConfig_t& c) {
   LaunchConfig config;
-  config.grid = c.gridDim;
-  config.block = c.blockDim;
+  config.grid = c.grid_;
+  config.block = c.block_;
   config.shared_bytes = c.dynamicSmemBytes;
   config.stream = c.stream;
   for (unsigned i = 0; i < c.numAttrs; ++i) {

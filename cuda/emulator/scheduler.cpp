@@ -1,10 +1,12 @@
 #include "cuda/emulator/scheduler.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <exception>
 #include <memory>
 
+#include "cuda/emulator/parallel.h"
 #include "cuda/emulator/report.h"
 
 namespace mt::emu {
@@ -18,6 +20,9 @@ Engine& engine() {
 }
 
 namespace {
+// Times of a launch and of its blocks, on average, that make it worth waking other OS threads.
+constexpr std::chrono::nanoseconds kParallelLaunch{100000}, kParallelBlock{3000};
+
 void fiber_main(Fiber* fiber) {
   fiber_started(fiber);
   auto* e = static_cast<Engine*>(fiber->engine);
@@ -29,6 +34,7 @@ Engine::~Engine() {
   for (Fiber* f : fibers) destroy_fiber(f);
   for (Block* b : pool) {
     destroy_arena(b->shared);
+    destroy_rows(*b);
     delete[] b->threads;
     delete b;
   }
@@ -73,6 +79,7 @@ void Engine::begin(Block& b, uint32_t linear_idx) {
     Thread& t = b.threads[i];
     t.state = State::Unstarted;
     t.chosen = false;
+    t.cluster_phase = 0;
     t.seen = t.warp_seen = 0;
     t.row = nullptr;
   }
@@ -84,6 +91,8 @@ void Engine::begin(Block& b, uint32_t linear_idx) {
   b.votes = 0;
   b.cluster_rank = 0;
   b.cluster_size = 1;
+  b.cluster = nullptr;
+  b.cluster_barrier = {};
   begin_block(b.shared, checks);
 }
 
@@ -109,6 +118,7 @@ bool Engine::run_wave(const uint32_t* indices, uint32_t count) {
   if (launch->cluster.x * launch->cluster.y * launch->cluster.z > 1) join_clusters();
   wave_blocks = live_blocks = count;
   total = unstarted = uint64_t(count) * block_size;
+  grid_barrier = {0, uint32_t(total), true};
   if (order == Order::Random) {
     permutation.resize(total);
     for (uint32_t i = 0; i < total; ++i) permutation[i] = i;
@@ -204,6 +214,7 @@ void Engine::finish(Thread* t) {
     }
   if (--b.live == 0) --live_blocks;
   else barrier_exited(b);
+  if (b.cluster_barrier.used || launch->cooperative) group_exited(*t);
 }
 
 Fiber* Engine::next_fiber() {
@@ -229,6 +240,10 @@ Fiber* Engine::next_fiber() {
       } else if (++idle_yields % spinners == 0) {
         // A whole round without anything happening.
         if (idle_work()) continue;
+        if (waits_for_turn) {
+          wait_for_turn();
+          idle_yields = 0;
+        }
         if (idle_yields > 1000ull * spinners + 10000) deadlock("threads spin for ever");
       }
       if (order == Order::Random)
@@ -265,6 +280,13 @@ void Engine::abandon() {
   __builtin_unreachable();
 }
 
+void Engine::follow(const Engine& leader) {
+  launch = leader.launch;
+  order = leader.order;
+  checks = leader.checks;
+  block_size = leader.block_size;
+}
+
 bool Engine::run(Launch& l) {
   launch = &l;
   const Settings& s = settings();
@@ -283,7 +305,13 @@ bool Engine::run(Launch& l) {
   const dim3 c = l.cluster;
   const uint32_t cluster = c.x * c.y * c.z;
   if (!l.cooperative && cluster == 1 && order != Order::Random) {
+    using Clock = std::chrono::steady_clock;
+    const auto start = Clock::now();
     for (uint32_t i = 0; i < blocks; ++i) {
+      // Other OS threads help once the launch has proved to be long.
+      if (i + 1 < blocks && Clock::now() - start > std::max(i * kParallelBlock, kParallelLaunch) &&
+          run_parallel(*this, i, blocks))
+        return !failed;
       const uint32_t index = order == Order::Forward ? i : blocks - 1 - i;
       if (!run_wave(&index, 1)) return false;
     }

@@ -41,6 +41,7 @@ struct Engine {
   uint32_t spin_head = 0, spin_tail = 0;
   uint64_t events = 0, events_at_round = 0, idle_yields = 0;
 
+  GroupBarrier grid_barrier;
   bool failed = false;
   std::string report;
   const void* report_pc = nullptr;  // its source line is looked up outside of the fiber
@@ -50,6 +51,7 @@ struct Engine {
   ~Engine();
   // False if a check failed; `report` tells.
   bool run(Launch& launch);
+  void follow(const Engine& leader);  // take part in its launch
   bool run_wave(const uint32_t* indices, uint32_t count);
 
   void push(Thread*);

@@ -110,7 +110,9 @@ void check_word(SharedHeader* h, ShadowWord& w, const void* p, uint32_t mask, Ac
   if (!atomics && (w.bits >> kWriterShift & mask) && !has_seen(t, w.writer))
     fail_race(h, p, access, w.writer, true, pc);
   if (access == Access::Read) {
-    if (has_seen(t, w.reader0) || (w.bits >> kReader0Shift & 15u) == 0) {
+    if (w.reader0 == me) {
+      w.bits |= mask << kReader0Shift;
+    } else if (has_seen(t, w.reader0)) {
       w.reader0 = me;
       w.bits = (w.bits & ~(15u << kReader0Shift)) | mask << kReader0Shift;
     } else {
@@ -123,9 +125,8 @@ void check_word(SharedHeader* h, ShadowWord& w, const void* p, uint32_t mask, Ac
     fail_race(h, p, access, w.reader0, false, pc);
   if ((w.bits >> kReader1Shift & mask) && !has_seen(t, w.reader1))
     fail_race(h, p, access, w.reader1, false, pc);
-  w = {me, 0, 0,
-       (w.bits & kWritten) | mask | mask << kWriterShift |
-           (access == Access::Atomic ? kAtomic : 0u)};
+  const uint32_t kept = w.bits & (w.writer == me ? 0xffu : kWritten);
+  w = {me, 0, 0, kept | mask | mask << kWriterShift | (access == Access::Atomic ? kAtomic : 0u)};
 }
 
 }  // namespace
@@ -285,6 +286,9 @@ void sync_warp(Block& b, Warp& w, uint32_t warp, uint32_t mask) {
 }
 
 void drop_rows(Block& b) { b.free_rows = b.rows; }
+void destroy_rows(Block& b) {
+  for (Row* row : b.rows) delete row;
+}
 
 SharedHeader* create_arena(Block* b) {
   const size_t bytes = 2 * kArena;

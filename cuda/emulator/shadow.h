@@ -80,23 +80,35 @@ MT_EMU_INLINE bool unordered(uint32_t stamp, uint32_t me, uint32_t seen) {
   return (stamp >> kRankBits) > seen && ((stamp ^ me) & kRankMask);
 }
 
+// Bytes of its word that an access of N bytes touches; N is 1, 2, or a multiple of 4.
+template <size_t N>
+MT_EMU_INLINE uint32_t byte_mask(const void* p) {
+  if constexpr (N % 4 == 0) return 15u;
+  else return ((1u << N) - 1) << (reinterpret_cast<uintptr_t>(p) & 3);
+}
+template <size_t N>
+constexpr bool kInlineAccess = N == 1 || N == 2 || (N % 4 == 0 && N <= 16);
+
 template <size_t N>
 MT_EMU_INLINE void note_read(SharedHeader* h, const void* p) {
-  if constexpr (N % 4 == 0 && N <= 16) {
+  if constexpr (kInlineAccess<N>) {
+    constexpr size_t kWords = (N + 3) / 4;
     Thread& t = self();
-    const uint32_t seen = t.seen, me = h->now << kRankBits | t.rank;
+    const uint32_t seen = t.seen, me = h->now << kRankBits | t.rank, mask = byte_mask<N>(p);
     ShadowWord* w = shadow_of(p);
     bool slow = t.block->shared != h;
-    for (size_t i = 0; i < N / 4; ++i)
-      slow |= (w[i].bits & 15u) != 15u || unordered(w[i].writer, me, seen);
+    for (size_t i = 0; i < kWords; ++i)
+      slow |= (w[i].bits & mask) != mask || unordered(w[i].writer, me, seen);
     if (__builtin_expect(slow, 0)) return check_access_here(p, N, Access::Read);
-    for (size_t i = 0; i < N / 4; ++i) {
-      if (!unordered(w[i].reader0, me, seen)) {
+    for (size_t i = 0; i < kWords; ++i) {
+      if (w[i].reader0 == me) {
+        w[i].bits |= mask << 8;
+      } else if (!unordered(w[i].reader0, me, seen)) {
         w[i].reader0 = me;
-        w[i].bits |= 0xf00u;
+        w[i].bits = (w[i].bits & ~0xf00u) | mask << 8;
       } else {
         w[i].reader1 = me;
-        w[i].bits |= 0xf000u;
+        w[i].bits = (w[i].bits & ~0xf000u) | mask << 12;
       }
     }
   } else {
@@ -106,16 +118,21 @@ MT_EMU_INLINE void note_read(SharedHeader* h, const void* p) {
 
 template <size_t N>
 MT_EMU_INLINE void note_write(SharedHeader* h, const void* p) {
-  if constexpr (N % 4 == 0 && N <= 16) {
+  if constexpr (kInlineAccess<N>) {
+    constexpr size_t kWords = (N + 3) / 4;
     Thread& t = self();
-    const uint32_t seen = t.seen, me = h->now << kRankBits | t.rank;
+    const uint32_t seen = t.seen, me = h->now << kRankBits | t.rank, mask = byte_mask<N>(p);
     ShadowWord* w = shadow_of(p);
     bool slow = t.block->shared != h;
-    for (size_t i = 0; i < N / 4; ++i)
+    for (size_t i = 0; i < kWords; ++i)
       slow |= unordered(w[i].writer, me, seen) || unordered(w[i].reader0, me, seen) ||
               unordered(w[i].reader1, me, seen);
     if (__builtin_expect(slow, 0)) return check_access_here(p, N, Access::Write);
-    for (size_t i = 0; i < N / 4; ++i) w[i] = {me, 0, 0, 0xffu};
+    for (size_t i = 0; i < kWords; ++i) {
+      // Of a word that the thread writes in parts, all parts are kept.
+      const uint32_t kept = N % 4 == 0 ? 0u : w[i].bits & (w[i].writer == me ? 0xffu : 15u);
+      w[i] = {me, 0, 0, kept | mask | mask << 4};
+    }
   } else {
     check_access_here(p, N, Access::Write);
   }
@@ -146,5 +163,6 @@ void sync_all(Block&);                                                  // every
 void sync_group(Block&, Thread** members, int count, SyncClock* with);  // these did
 void sync_warp(Block&, Warp&, uint32_t warp, uint32_t mask);
 void drop_rows(Block&);
+void destroy_rows(Block&);
 
 }  // namespace mt::emu

@@ -24,7 +24,17 @@ using Location = std::source_location;
 constexpr int kWarp = 32, kMaxThreads = 1024, kMaxWarps = kMaxThreads / kWarp;
 constexpr int kNamedBarriers = 16;
 
-enum class State : uint8_t { Unstarted, Running, Ready, Spinning, Barrier, Group, Done };
+enum class State : uint8_t {
+  Unstarted,
+  Running,
+  Ready,
+  Spinning,
+  Barrier,
+  Group,
+  Cluster,
+  Grid,
+  Done
+};
 
 // One CUDA thread. Read its coordinates only; the rest belongs to the scheduler and the race check.
 struct Thread {
@@ -35,7 +45,8 @@ struct Thread {
   Fiber* fiber;
   State state;
   uint8_t barrier_id;
-  bool chosen;  // to finish a rendezvous whose last missing lane exited
+  uint32_t cluster_phase;  // of the cluster barrier, after the thread's last arrival
+  bool chosen;             // to finish a rendezvous whose last missing lane exited
   const char* waiting_for;
   Location where;     // of the wait
   const void* given;  // to a rendezvous
@@ -67,6 +78,12 @@ struct NamedBarrier {
   SyncClock clock;  // of those who arrived without waiting
 };
 
+// A barrier over all threads of several blocks.
+struct GroupBarrier {
+  uint32_t phase = 0, missing = 0;
+  bool used = false;
+};
+
 struct Warp {
   uint32_t live = 0;        // lanes that have not exited
   uint32_t open = 0;        // meetings in use
@@ -89,7 +106,7 @@ struct Block {
   int votes, vote_result;  // of __syncthreads_count and its kin
   int cluster_rank, cluster_size;
   Block** cluster;  // the blocks of the cluster by rank
-  NamedBarrier* cluster_barrier;
+  GroupBarrier cluster_barrier;
   std::vector<Row*> rows, free_rows;
   // State that other parts keep per block, by key.
   struct Local {
@@ -125,6 +142,7 @@ void barrier(int id, int count, Location where = Location::current());
 void barrier_arrive(int id, int count, Location where = Location::current());
 // Called for a thread that exits.
 void barrier_exited(Block&);
+void group_exited(Thread&);
 void syncthreads(Location where = Location::current());
 // The barrier of __syncthreads_count/_and/_or: the number of threads whose predicate held.
 int syncthreads_count(bool predicate, Location where = Location::current());
