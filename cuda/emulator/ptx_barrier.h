@@ -1,6 +1,6 @@
 // Emulated bodies of ptx_barrier.cuh.
 #pragma once
-#include "cuda/emulator/cluster_meeting.h"
+#include "cuda/emulator/cluster.h"
 #include "cuda/emulator/mbarrier.h"
 #include "cuda/emulator/proxy.h"
 
@@ -90,10 +90,10 @@ inline uint32_t cluster_cta_rank() { return uint32_t(emu::self().block->cluster_
 inline uint32_t cluster_cta_count() { return uint32_t(emu::self().block->cluster_size); }
 
 inline void cluster_arrive(emu::Location where = emu::Location::current()) {
-  emu::cluster_arrive(where);
+  emu::cluster_barrier_arrive(where);
 }
 inline void cluster_wait(emu::Location where = emu::Location::current()) {
-  emu::cluster_wait(where);
+  emu::cluster_barrier_wait(where);
 }
 
 inline uint32_t mapa(const void* p_shared, uint32_t cta) {
