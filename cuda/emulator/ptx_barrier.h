@@ -102,12 +102,16 @@ inline uint32_t mapa(const void* p_shared, uint32_t cta) {
 
 inline uint32_t load_cluster(uint32_t address) {
   uint32_t r;
-  std::memcpy(&r, emu::shared_pointer(address), 4);
+  const void* p = emu::shared_pointer(address);
+  emu::note_shared_read(p, 4);
+  std::memcpy(&r, p, 4);
   return r;
 }
 
 inline void store_cluster(uint32_t address, uint32_t value) {
-  std::memcpy(emu::shared_pointer(address), &value, 4);
+  void* p = emu::shared_pointer(address);
+  emu::note_shared_write(p, 4);
+  std::memcpy(p, &value, 4);
 }
 
 inline void grid_dependency_wait() {}

@@ -51,6 +51,8 @@ MISTAKES = [
     ("wrong_expect_tx", "late", "16 bytes announced and not landed"),
     ("missing_barrier_wait", "early", "race"),
     ("missing_barrier_wait", "late", "nobody has written"),
+    ("refilled_too_soon", "early", "race"),
+    ("refilled_too_soon", "late", "race"),
     ("too_many_arrivals", "early", "more arrivals in one phase"),
     ("accumulator_read_early", "early", "wrong"),
     ("accumulator_read_early", "late", "wrong"),
