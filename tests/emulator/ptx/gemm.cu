@@ -108,7 +108,7 @@ void test_gemm(const Case& t) {
         worst = std::fmax(worst, error == error ? error / scale : 1e30);
       }
   // Rounding of the result, or of tf32 operands over the sum.
-  const double unit = sizeof(T) == 4                          ? 0x1p-11 * std::sqrt(t.k)
+  const double unit = sizeof(T) == 4                          ? 0x1p-11 * std::sqrt(t.k + 1)
                       : dtype_of<T>::value == DType::BFloat16 ? 0x1p-8
                                                               : 0x1p-11;
   expect(worst < 1.2 * unit, "gemm", name + ": error " + std::to_string(worst / unit) + " units");
