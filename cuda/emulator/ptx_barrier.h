@@ -1,6 +1,6 @@
 // Emulated bodies of ptx_barrier.cuh.
 #pragma once
-#include "cuda/emulator/cluster_meeting.h"
+#include "cuda/emulator/cluster.h"
 #include "cuda/emulator/mbarrier.h"
 #include "cuda/emulator/proxy.h"
 
@@ -90,10 +90,10 @@ inline uint32_t cluster_cta_rank() { return uint32_t(emu::self().block->cluster_
 inline uint32_t cluster_cta_count() { return uint32_t(emu::self().block->cluster_size); }
 
 inline void cluster_arrive(emu::Location where = emu::Location::current()) {
-  emu::cluster_arrive(where);
+  emu::cluster_barrier_arrive(where);
 }
 inline void cluster_wait(emu::Location where = emu::Location::current()) {
-  emu::cluster_wait(where);
+  emu::cluster_barrier_wait(where);
 }
 
 inline uint32_t mapa(const void* p_shared, uint32_t cta) {
@@ -102,12 +102,16 @@ inline uint32_t mapa(const void* p_shared, uint32_t cta) {
 
 inline uint32_t load_cluster(uint32_t address) {
   uint32_t r;
-  std::memcpy(&r, emu::shared_pointer(address), 4);
+  const void* p = emu::shared_pointer(address);
+  emu::note_shared_read(p, 4);
+  std::memcpy(&r, p, 4);
   return r;
 }
 
 inline void store_cluster(uint32_t address, uint32_t value) {
-  std::memcpy(emu::shared_pointer(address), &value, 4);
+  void* p = emu::shared_pointer(address);
+  emu::note_shared_write(p, 4);
+  std::memcpy(p, &value, 4);
 }
 
 inline void grid_dependency_wait() {}

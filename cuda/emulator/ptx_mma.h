@@ -29,8 +29,8 @@ inline float element(float, uint32_t word, int) {
 }
 inline int32_t element(int8_t, uint32_t word, int i) { return int8_t(word >> (8 * i)); }
 
-// D [m, n] += A [m, k] B [k, n], row-major and dense: the one loop where emulated time goes, so that
-// it is worth optimising where the rest is built for short builds.
+// D [m, n] += A [m, k] B [k, n], row-major and dense: the one loop where emulated time goes, so
+// that it is worth optimising where the rest is built for short builds.
 __attribute__((noinline, optimize("O3"))) inline void multiply_add(float* d, const float* a,
                                                                    const float* b, int m, int n,
                                                                    int k) {

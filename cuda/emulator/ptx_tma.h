@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <deque>
 
-#include "cuda/emulator/cluster_meeting.h"
+#include "cuda/emulator/cluster.h"
 #include "cuda/emulator/mbarrier.h"
 #include "cuda/emulator/proxy.h"
 #include "cuda/emulator/ptx_mma.h"
@@ -95,6 +95,13 @@ inline void land(char* shared, const BulkCopy& c) {
     });
   });
 }
+
+// Runs with `thread` as the current one, wherever it is called from.
+struct ActAs {
+  Thread* before;
+  explicit ActAs(Thread* thread) : before(current_thread) { current_thread = thread; }
+  ~ActAs() { current_thread = before; }
+};
 
 inline void perform_load(const BulkCopy& c) {
   ActAs act(c.thread);

@@ -45,6 +45,10 @@ void launch_mma(const GemmParams& p, cudaStream_t stream) {
 template <class T>
 void run_mma(GemmParams p, cudaStream_t stream, int splits) {
   constexpr int depth = 64 / sizeof(T);
+  // The stride of a dimension of one element is any number: 0 keeps addresses aligned.
+  if (p.m == 1) p.a_row = 0;
+  if (p.n == 1) p.b_col = 0;
+  if (p.k == 1) p.a_col = p.b_row = 0;
   auto layout = [&](const void* base, int mn, int64_t mn_stride, int64_t k_stride, int64_t batch) {
     if ((k_stride == 1 || p.k == 1) &&
         has_aligned_lines(base, mn, mn_stride, p.batch, batch, sizeof(T)))

@@ -31,6 +31,24 @@ bool gemm_mma(const GemmArgs& args, cudaStream_t stream, int splits) {
   return true;
 }
 
+// The width whose waves of blocks take the least time; a tile costs its width and a constant part.
+// Tiles of 256 come in pairs of blocks below each other.
+static int choose_tile(const GemmArgs& args) {
+  const int64_t sms = device_attribute(cudaDevAttrMultiProcessorCount);
+  int best = 0;
+  int64_t least = 0;
+  for (const int n : {256, 128, 64}) {
+    const int64_t blocks = n == 256 ? 2 : 1;
+    const int64_t tiles = ceil_div(args.m, 128 * blocks) * ceil_div(args.n, n) * args.batch;
+    const int64_t time = ceil_div(tiles * blocks, sms) * (n + 32);
+    if (best == 0 || time < least) {
+      best = n;
+      least = time;
+    }
+  }
+  return best;
+}
+
 bool gemm_wgmma(const GemmArgs& args, cudaStream_t stream, int tile_n) {
   auto* run = args.dtype == DType::BFloat16  ? gemm_wgmma_bfloat16
               : args.dtype == DType::Float16 ? gemm_wgmma_float16
@@ -40,10 +58,7 @@ bool gemm_wgmma(const GemmArgs& args, cudaStream_t stream, int tile_n) {
       device_attribute(cudaDevAttrComputeCapabilityMajor) != 9)
     return false;
   if (args.m == 0 || args.n == 0 || args.batch == 0) return true;
-  if (tile_n == 0) {
-    const int64_t wide = ceil_div(args.m, 128) * ceil_div(args.n, 256) * args.batch;
-    tile_n = args.m > 128 && wide >= device_attribute(cudaDevAttrMultiProcessorCount) ? 256 : 128;
-  }
+  if (tile_n == 0) tile_n = choose_tile(args);
   return run(make_params(args), stream, tile_n);
 }
 

@@ -9,7 +9,7 @@ namespace mt::cuda {
 struct GemmTuning {
   enum class Path { automatic, mma, wgmma } path = Path::automatic;
   int splits = 0;  // parts of K, summed by a second pass (mma); 0 chooses
-  int tile_n = 0;  // columns of a tile: 128 or 256 (wgmma); 0 chooses
+  int tile_n = 0;  // columns of a tile: 64, 128 or 256 (wgmma); 0 chooses
 };
 
 // C = act(alpha A B + beta C + bias) as ops/gemm.h describes it; false, with nothing done, where

@@ -1,13 +1,13 @@
 // GEMM with wgmma and TMA (sm_90a): C = act(alpha A B + beta C + bias).
 //
 // Persistent blocks of three warpgroups: one thread of the first loads tiles by TMA into a ring of
-// stages, the other two compute 64 x N each of a 128 x N tile of C (N = 128 or 256), their sums in
-// registers. full[s] completes when the bytes of stage s have landed, empty[s] when both consumers
-// have read it. The sums leave through shared memory and TMA stores, which overlap with the loads
-// of the next tile. A stage is 128 bytes of K; all tiles use the 128-byte swizzle.
-// With N = 256 two blocks on neighbouring rows of tiles form a cluster: each loads its own A and
-// half of the B that they share, which TMA delivers to both; a stage is empty when all four
-// consumers say so. Per stage of 16-bit operands that is 32 KiB from L2 and 4.2 Mflop per block.
+// stages, the other two compute 64 x N each of a 128 x N tile of C (N = 64, 128 or 256), their sums
+// in registers. full[s] completes when the bytes of stage s have landed, empty[s] when both
+// consumers have read it. The sums leave through shared memory and TMA stores, which overlap with
+// the loads of the next tile. A stage is 128 bytes of K; all tiles use the 128-byte swizzle. With N
+// = 256 two blocks on neighbouring rows of tiles form a cluster: each loads its own A and half of
+// the B that they share, which TMA delivers to both; a stage is empty when all four consumers say
+// so. Per stage of 16-bit operands that is 32 KiB from L2 and 4.2 Mflop per block.
 #pragma once
 #include "cuda/core/ptx.cuh"
 #include "cuda/kernels/gemm_epilogue.cuh"
@@ -19,7 +19,7 @@ constexpr int kWgmmaThreads = 384, kTileM = 128, kBox = 64 * 128;  // bytes of 6
 template <int N>
 struct WgmmaShape {
   static constexpr int kCluster = N == 256 ? 2 : 1;
-  static constexpr int kStages = N == 256 ? 4 : 6;
+  static constexpr int kStages = N == 256 ? 4 : N == 128 ? 6 : 8;
   static constexpr int kBytesA = kTileM * 128, kBytesB = N * 128, kStage = kBytesA + kBytesB;
   // Then two boxes of 64 rows of C for each consumer, then the barriers.
   static constexpr int kAtC = kStages * kStage, kAtBarriers = kAtC + 4 * kBox;
@@ -140,7 +140,8 @@ __device__ __forceinline__ void store_by_tma(const GemmParams& p, const ptx::Ten
       finish_pair<T>(p, row, col, d[4 * j], d[4 * j + 1]);
       finish_pair<T>(p, row + 8, col, d[4 * j + 2], d[4 * j + 3]);
     }
-    if (thread == 0) ptx::bulk_wait_read<1>();  // the store that used this box before
+    // The store that used this box before: the last but one, or the last of a narrow tile.
+    if (thread == 0) ptx::bulk_wait_read<(N / columns > 1 ? 1 : 0)>();
     ptx::named_barrier_sync(1 + consumer, 128);
     sums_to_box<T>(box, d, c * fragments);
     ptx::fence_proxy_async();

@@ -94,7 +94,8 @@ bool run_wgmma(const GemmParams& p, cudaStream_t stream) {
 
 template <class T>
 bool run_wgmma(const GemmParams& p, cudaStream_t stream, int tile_n) {
-  return tile_n == 256 ? run_wgmma<T, 256>(p, stream) : run_wgmma<T, 128>(p, stream);
+  if (tile_n == 256) return run_wgmma<T, 256>(p, stream);
+  return tile_n == 128 ? run_wgmma<T, 128>(p, stream) : run_wgmma<T, 64>(p, stream);
 }
 
 }  // namespace mt::cuda

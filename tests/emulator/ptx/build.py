@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 CACHE = ROOT / "build" / "emulator-tests"
 FLAGS = [
     "-std=gnu++20",
-    "-O2",
+    "-O1",
     "-g1",
     "-pthread",
     "-DMT_EMULATE",

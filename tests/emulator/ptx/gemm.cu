@@ -108,7 +108,7 @@ void test_gemm(const Case& t) {
         worst = std::fmax(worst, error == error ? error / scale : 1e30);
       }
   // Rounding of the result, or of tf32 operands over the sum.
-  const double unit = sizeof(T) == 4                          ? 0x1p-11 * std::sqrt(t.k)
+  const double unit = sizeof(T) == 4                          ? 0x1p-11 * std::sqrt(t.k + 1)
                       : dtype_of<T>::value == DType::BFloat16 ? 0x1p-8
                                                               : 0x1p-11;
   expect(worst < 1.2 * unit, "gemm", name + ": error " + std::to_string(worst / unit) + " units");
@@ -156,7 +156,10 @@ void run_wgmma() {
     Case t{.m = 136, .n = 152, .k = tf32 ? 88 : 152};
     t.a_cols = layout & 1;
     t.b_cols = layout & 2;
-    test_gemm<T>(t);
+    for (int tile_n : {64, 128, 256}) {
+      t.tile_n = tile_n;
+      test_gemm<T>(t);
+    }
   }
   // More tiles than blocks, more stages than the ring has.
   test_gemm<T>({.m = 264,
@@ -171,6 +174,7 @@ void run_wgmma() {
                 .activation = Activation::gelu,
                 .same_b = true});
   test_gemm<T>({.m = 136, .n = 264, .k = tf32 ? 168 : 328, .b_cols = true, .tile_n = 256});
+  test_gemm<T>({.m = 264, .n = 520, .k = 64, .b_cols = true, .tile_n = 64});
   test_gemm<T>({.m = 40,
                 .n = 44,
                 .k = 64,
@@ -182,17 +186,28 @@ void run_wgmma() {
   test_gemm<T>({.m = 9, .n = 17, .k = 64, .b_cols = true});  // rows of C are not aligned
 }
 
+// Every choice left to the library: wgmma, parts of K, and what only mma.sync takes.
+template <class T>
+void run_auto() {
+  test_gemm<T>({.m = 136, .n = 152, .k = 88, .b_cols = true, .splits = 0});
+  test_gemm<T>({.m = 40, .n = 24, .k = 1040, .b_cols = true, .bias = true, .splits = 0});
+  test_gemm<T>({.m = 5, .n = 7, .k = 3, .batch = 2, .splits = 0});
+}
+
 template <class T>
 void run(const std::string& path) {
-  for_each_mode(path.c_str(), [&] { path == "mma" ? run_mma<T>() : run_wgmma<T>(); });
+  for_each_mode(path.c_str(), [&] {
+    path == "mma" ? run_mma<T>() : path == "wgmma" ? run_wgmma<T>() : run_auto<T>();
+  });
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) return std::puts("usage: gemm mma|wgmma bfloat16|float16|tf32"), 2;
+  if (argc < 3) return std::puts("usage: gemm mma|wgmma|auto bfloat16|float16|tf32"), 2;
   const std::string path = argv[1], type = argv[2];
-  tuning.path = path == "mma" ? cuda::GemmTuning::Path::mma : cuda::GemmTuning::Path::wgmma;
+  if (path == "mma") tuning.path = cuda::GemmTuning::Path::mma;
+  if (path == "wgmma") tuning.path = cuda::GemmTuning::Path::wgmma;
   if (type == "bfloat16") run<bfloat16>(path);
   if (type == "float16") run<float16>(path);
   if (type == "tf32") run<float>(path);

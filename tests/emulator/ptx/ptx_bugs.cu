@@ -86,6 +86,26 @@ __global__ void missing_barrier_wait(const float* in, float* out, bool right) {
   out[threadIdx.x] = v;
 }
 
+// A second copy to a buffer that others may still read.
+__global__ void refilled_too_soon(const float* in, float* out, bool right) {
+  MT_DYN_SHARED(float, s);
+  MT_SHARED(uint64_t, bars, 2);
+  if (threadIdx.x < 2) ptx::mbarrier_init(raw(bars + threadIdx.x), 1);
+  ptx::mbarrier_fence_init();
+  __syncthreads();
+  float v = 0;
+  for (int i = 0; i < 2; ++i) {
+    if (threadIdx.x == 0) {
+      ptx::mbarrier_arrive_expect_tx(raw(bars + i), kThreads * 4);
+      ptx::bulk_load(raw(s), in, kThreads * 4, raw(bars + i));
+    }
+    ptx::mbarrier_wait(raw(bars + i), 0);
+    v = s[threadIdx.x];
+    if (right) __syncthreads();
+  }
+  out[threadIdx.x] = v;
+}
+
 // More arrivals in one phase than the barrier was made for.
 __global__ void too_many_arrivals(const float* in, float* out, bool right) {
   MT_SHARED(uint64_t, bar, 1);
@@ -162,6 +182,7 @@ int main(int argc, char** argv) {
   CASE(missing_proxy_fence)
   CASE(wrong_expect_tx)
   CASE(missing_barrier_wait)
+  CASE(refilled_too_soon)
   CASE(too_many_arrivals)
   if (cudaDeviceSynchronize() != cudaSuccess || cudaGetLastError() != cudaSuccess) {
     std::printf("%s\n", last_report().c_str());

@@ -27,6 +27,8 @@ __global__ void pass_kernel(int* out) {
   if constexpr (ptx::kSm90) {
     MT_SHARED(uint32_t, slots, 2);
     const uint32_t rank = ptx::cluster_cta_rank(), next = (rank + 1) % ptx::cluster_cta_count();
+    ptx::cluster_arrive();  // the other blocks must have started before their memory is written
+    ptx::cluster_wait();
     if (threadIdx.x == 0) {
       slots[1] = blockIdx.x * 10;
       ptx::store_cluster(ptx::mapa(raw(slots), next), blockIdx.x);
