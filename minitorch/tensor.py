@@ -152,11 +152,26 @@ class Tensor(Operators, _C.TensorBase):
         array = self.numpy()
         return array if dtype is None else array.astype(dtype, copy=False)
 
-    def __dlpack__(self, **kwargs):
-        return self.detach().numpy().__dlpack__(**kwargs)
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        if self.requires_grad:
+            raise BufferError("a tensor that requires grad cannot be exported: use detach()")
+        if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
+            raise BufferError(f"export to another device ({dl_device}) is not supported")
+        if self.is_cuda and stream != -1:
+            self._join_stream(stream)
+        return _C.to_dlpack(self.clone() if copy else self)
+
+    def _join_stream(self, stream):
+        """Lets a stream of another library (None and 1: the default one) wait for this one's."""
+        from .cuda.streams import Stream, current_stream
+
+        index = self.device.index
+        other = Stream._of(index, 0 if stream in (None, 1) else stream)
+        if other != current_stream(index):
+            other.wait_stream(current_stream(index))
 
     def __dlpack_device__(self):
-        return (1, 0)
+        return (2, self.device.index) if self.is_cuda else (1, 0)
 
     def __reduce_ex__(self, protocol):
         from .pickling import reduce

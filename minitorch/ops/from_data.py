@@ -82,6 +82,26 @@ _KINDS = {
 
 
 @function
+def from_dlpack(ext_tensor):
+    """A tensor over the memory of another library's array, on the CPU or on a GPU, without a copy.
+
+    Args:
+        ext_tensor: an object with __dlpack__ and __dlpack_device__, or a DLPack capsule.
+
+    Raises:
+        TypeError: neither of them, or elements that are no dtype of ours.
+        RuntimeError: a device that this build has not.
+    """
+    if not hasattr(ext_tensor, "__dlpack__"):
+        return _C.from_dlpack(ext_tensor)
+    kind, index = ext_tensor.__dlpack_device__()
+    if int(kind) != 2:
+        return _C.from_dlpack(ext_tensor.__dlpack__())
+    # The producer makes our stream wait for its own; 1 is the default stream's number.
+    return _C.from_dlpack(ext_tensor.__dlpack__(stream=_C.cuda_current_stream(index) or 1))
+
+
+@function
 def from_numpy(ndarray):
     """A tensor that shares the memory of a NumPy array.
 
