@@ -38,7 +38,6 @@ if wants build; then
     -DCMAKE_LIBRARY_OUTPUT_DIRECTORY="$package/minitorch" >"$OUT/configure.log" 2>&1 &&
     cmake --build build/gpu/tree -j "$JOBS" >"$OUT/build.log" 2>&1 ||
     { tail -n 30 "$OUT/configure.log" "$OUT/build.log"; exit 1; }
-  "$PYTHON" scripts/check_sass.py "$OUT/build.log" 2>&1 | tail -n 20 || failed+=(resources)
 fi
 export PYTHONPATH=$package${PYTHONPATH:+:$PYTHONPATH}
 "$PYTHON" -c 'import minitorch.cuda as c; print(c.get_device_properties(), c.get_arch_list())' || exit 1
