@@ -18,8 +18,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 CACHE_BYTES = 128 << 20  # more than any second-level cache
 BATCH_MS = 2.0
 

@@ -29,7 +29,7 @@ ARCH=${ARCH:-$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -
 
 if wants build; then
   step "build for sm_$ARCH"
-  cp -r minitorch "$package/"
+  cp -r minitorch tests "$package/"
   find "$package" -name '_C*.so' -delete
   isa=$(grep -q avx512f /proc/cpuinfo && echo avx512 || { grep -q avx2 /proc/cpuinfo && echo avx2; })
   generator=(); command -v ninja >/dev/null && generator=(-G Ninja)
@@ -39,7 +39,9 @@ if wants build; then
     cmake --build build/gpu/tree -j "$JOBS" >"$OUT/build.log" 2>&1 ||
     { tail -n 30 "$OUT/configure.log" "$OUT/build.log"; exit 1; }
 fi
+root=$PWD
 export PYTHONPATH=$package${PYTHONPATH:+:$PYTHONPATH}
+cd "$package" || exit 1  # pytest puts the folder above the tests first in the path
 "$PYTHON" -c 'import minitorch.cuda as c; print(c.get_device_properties(), c.get_arch_list())' || exit 1
 
 if wants test; then
@@ -65,7 +67,7 @@ fi
 
 if wants bench; then
   step "comparison with PyTorch"
-  timeout 260 "$PYTHON" benchmarks/cuda_compare.py --json "$OUT/compare.json" 2>"$OUT/compare.err" | tee "$OUT/compare.txt"
+  timeout 260 "$PYTHON" "$root/benchmarks/cuda_compare.py" --json "$OUT/compare.json" 2>"$OUT/compare.err" | tee "$OUT/compare.txt"
   [ "${PIPESTATUS[0]}" = 0 ] || { tail -n 5 "$OUT/compare.err"; failed+=(bench); }
 fi
 
