@@ -171,7 +171,7 @@ def small_network():
 def steps(device, count=3):
     """Losses and final weights of a few training steps."""
     model = small_network().to(device)
-    optimizer = mt.optim.Adam(model.parameters(), lr=1e-2)
+    optimizer = mt.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     mt.manual_seed(1)
     x, y = mt.randn(8, 1, 8, 8).to(device), mt.randint(0, 10, (8,)).to(device)
     losses = []
