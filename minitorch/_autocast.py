@@ -29,7 +29,7 @@ enabled = 0  # active contexts of all threads
 LOW = _names("""matmul mm bmm mv addmm addmv addbmm baddbmm linear chain_matmul multi_dot vecdot
     conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d prelu
     scaled_dot_product_attention""")
-LOW_CUDA_ONLY = _names("prelu mv addmv chain_matmul multi_dot")
+LOW_CUDA_ONLY = _names("mv addmv chain_matmul multi_dot")
 
 FLOAT32 = {
     "cuda": _names("""acos asin arccos arcsin cosh sinh tan exp expm1 log
