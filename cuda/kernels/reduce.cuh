@@ -40,6 +40,13 @@ struct Offsets {
     }
   }
 
+  // From elements to vectors of V along the innermost dim.
+  void group(int V) {
+    size[0] /= V;
+    if (!wide) divider[0] = Divider(uint32_t(size[0]));
+    for (int k = 0; k < K; k++) strides[0][k] *= V;
+  }
+
   __device__ __forceinline__ void locate(int64_t i, int64_t (&at)[K]) const {
     if (ndim == 1) {
 #pragma unroll
@@ -69,15 +76,29 @@ struct ReducePlan {
   int64_t chunk;       // elements of one split
   int splits, along;
   bool rows, run;  // run: the elements of a result are contiguous
+  bool vectors;    // else: they come in aligned vectors, and `reduced` locates these
   char *y, *p;
   const char* x;
   Offsets<3> kept;
   Offsets<1> reduced;
 };
 
+template <class S>
+constexpr int kReduceVector = sizeof(S) >= 2 ? int(16 / sizeof(S)) : 8;
+
 constexpr int64_t kFullGrid = 1024;  // blocks that keep every multiprocessor busy
 
-inline ReducePlan plan_reduce(const ElementIter& kept, const ElementIter& reduced, int64_t size) {
+// Whether the elements of every result are whole aligned vectors of `bytes`.
+inline bool in_vectors(const ElementIter& kept, const ElementIter& reduced, int64_t bytes) {
+  bool fits = reinterpret_cast<uintptr_t>(kept.data[1]) % uintptr_t(bytes) == 0 &&
+              reduced.shape[0] * reduced.strides[0][0] % bytes == 0;
+  for (int d = 1; d < reduced.ndim; d++) fits = fits && reduced.strides[d][0] % bytes == 0;
+  for (int d = 0; d < kept.ndim; d++) fits = fits && kept.strides[d][1] % bytes == 0;
+  return fits;
+}
+
+inline ReducePlan plan_reduce(const ElementIter& kept, const ElementIter& reduced, int64_t size,
+                              int vector) {
   const auto power_of_two = [](int64_t n, int most) {
     int p = 1;
     while (p < n && p < most) p *= 2;
@@ -88,6 +109,7 @@ inline ReducePlan plan_reduce(const ElementIter& kept, const ElementIter& reduce
                   0,
                   1,
                   1,
+                  false,
                   false,
                   false,
                   kept.data[0],
@@ -115,6 +137,11 @@ inline ReducePlan plan_reduce(const ElementIter& kept, const ElementIter& reduce
   plan.chunk = ceil_div(plan.n, plan.splits);
   plan.chunk = ceil_div(plan.chunk, 64) * 64;  // keeps the vectors of the splits aligned
   if (plan.splits > 1) plan.splits = int(ceil_div(plan.n, plan.chunk));
+  if (plan.rows && !plan.run && reduced.strides[0][0] == size &&
+      in_vectors(kept, reduced, vector * size)) {
+    plan.vectors = true;
+    plan.reduced.group(vector);
+  }
   return plan;
 }
 
@@ -167,7 +194,7 @@ __device__ __forceinline__ typename Op::Total total_of_run(const Op& op, const t
                                                            typename Op::Param c, int64_t begin,
                                                            int64_t end, int first, int step) {
   using S = typename Op::S;
-  constexpr int V = sizeof(S) >= 2 ? 16 / sizeof(S) : 8, U = V < 4 ? 4 : 2;
+  constexpr int V = kReduceVector<S>, U = V < 4 ? 4 : 2;
   constexpr int kBytes = V * sizeof(S);
   int64_t head = int64_t(-reinterpret_cast<uintptr_t>(x + begin) % kBytes / sizeof(S));
   head = head < end - begin ? head : end - begin;
@@ -213,6 +240,46 @@ __device__ __forceinline__ typename Op::Total total_of_run(const Op& op, const t
   return total;
 }
 
+// The same for runs that are whole vectors each: `offsets` locates vectors.
+template <class Op>
+__device__ __forceinline__ typename Op::Total total_of_vectors(const Op& op,
+                                                               const Offsets<1>& offsets,
+                                                               const char* x, typename Op::Param c,
+                                                               int64_t i, int64_t end, int step) {
+  using S = typename Op::S;
+  constexpr int V = kReduceVector<S>, U = 2;
+  typename Op::Total total = op.start();
+  typename Op::Lane acc[V];
+  while (i < end) {
+#pragma unroll
+    for (int k = 0; k < V; k++) acc[k] = op.lane();
+    for (int n = 0; n < Op::kFlush && i < end; n++) {
+      Vec<S, V> v[U];
+#pragma unroll
+      for (int u = 0; u < U; u++) {
+        if (i + u * step >= end) continue;
+        int64_t at[1];
+        offsets.locate(i + u * step, at);
+        v[u] = *reinterpret_cast<const Vec<S, V>*>(x + at[0]);
+      }
+#pragma unroll
+      for (int u = 0; u < U; u++) {
+        if (i + u * step >= end) continue;
+#pragma unroll
+        for (int k = 0; k < V; k++)
+          acc[k] = op.join(acc[k], op.map(v[u].v[k], c, (i + u * step) * V + k));
+      }
+      i += U * step;
+    }
+#pragma unroll
+    for (int w = V / 2; w > 0; w /= 2)
+#pragma unroll
+      for (int k = 0; k < w; k++) acc[k] = op.join(acc[k], acc[k + w]);
+    total = op.add(total, acc[0]);
+  }
+  return total;
+}
+
 template <class Op>
 __global__ void __launch_bounds__(kThreads, 2)
     reduce_kernel(const Op op, const ReducePlan plan, typename Op::Total* partial) {
@@ -231,10 +298,15 @@ __global__ void __launch_bounds__(kThreads, 2)
     plan.kept.locate(output, at);
     const auto c = parameter_at<Op>(plan.p + at[2]);
     const char* x = plan.x + at[1];
-    if (plan.run)
+    if (plan.run) {
       total =
           total_of_run(op, reinterpret_cast<const typename Op::S*>(x), c, begin, end, place, along);
-    else total = total_of_strided(op, plan.reduced, x, c, begin + place, end, along);
+    } else if (plan.vectors) {
+      constexpr int V = kReduceVector<typename Op::S>;
+      total = total_of_vectors(op, plan.reduced, x, c, begin / V + place, end / V, along);
+    } else {
+      total = total_of_strided(op, plan.reduced, x, c, begin + place, end, along);
+    }
   }
   if (!plan.rows) {
     part[t] = total;
@@ -276,7 +348,8 @@ template <class Op>
 void reduce(const Op& op, const ElementIter& kept, const ElementIter& reduced) {
   using Total = typename Op::Total;
   if (kept.numel == 0) return;
-  const ReducePlan plan = plan_reduce(kept, reduced, sizeof(typename Op::S));
+  const ReducePlan plan =
+      plan_reduce(kept, reduced, sizeof(typename Op::S), kReduceVector<typename Op::S>);
   const dim3 grid(unsigned(ceil_div(plan.outputs, kThreads / plan.along)), unsigned(plan.splits));
   if (plan.splits == 1) {
     MT_LAUNCH((reduce_kernel<Op>), grid, kThreads, 0, stream(), op, plan,

@@ -20,17 +20,25 @@ constexpr int64_t kTile = kThreads * kPerThread;
 constexpr int64_t kFullGrid = 512;
 
 // An operation has the types S (stored element) and A (running value), and identity(), map(S, i),
-// join(A before, A) and store(position, A).
+// join(A before, A), store(position, A) and
+// store_whole(position, values of a thread).
 template <ScanOp op, class Stored>
 struct Running {
   using S = Stored;
   using A = std::conditional_t<__is_same(S, int64_t), int64_t, double>;
   using Combine = fn::Combine<op, A>;
   S* y;
+  bool aligned() const { return rows_aligned<S, kPerThread>(0, y); }
   MT_INLINE A identity() const { return Combine::identity(); }
   MT_INLINE A map(S x, int64_t) const { return A(load(x)); }
   MT_INLINE A join(A a, A b) const { return Combine::join(a, b); }
   MT_INLINE void store(int64_t at, A v) const { y[at] = store_as<S>(v); }
+  __device__ __forceinline__ void store_whole(int64_t at, const A (&v)[kPerThread]) const {
+    Vec<S, kPerThread> whole;
+#pragma unroll
+    for (int k = 0; k < kPerThread; k++) whole.v[k] = store_as<S>(v[k]);
+    *reinterpret_cast<Vec<S, kPerThread>*>(y + at) = whole;
+  }
 };
 
 // The last of equal ones, or the last NaN.
@@ -45,6 +53,9 @@ struct RunningExtremum {
   bool largest;
   S* values;
   int64_t* indices;
+  bool aligned() const {
+    return rows_aligned<S, kPerThread>(0, values) && rows_aligned<int64_t, kPerThread>(0, indices);
+  }
   MT_INLINE A identity() const { return {lowest<T>(), -1}; }
   MT_INLINE A map(S x, int64_t i) const { return {in_order(largest, load(x)), i}; }
   MT_INLINE A join(const A& a, const A& b) const {
@@ -54,6 +65,17 @@ struct RunningExtremum {
     values[at] = store_as<S>(in_order(largest, v.value));
     indices[at] = v.index;
   }
+  __device__ __forceinline__ void store_whole(int64_t at, const A (&v)[kPerThread]) const {
+    Vec<S, kPerThread> whole;
+    Vec<int64_t, kPerThread> places;
+#pragma unroll
+    for (int k = 0; k < kPerThread; k++) {
+      whole.v[k] = store_as<S>(in_order(largest, v[k].value));
+      places.v[k] = v[k].index;
+    }
+    *reinterpret_cast<Vec<S, kPerThread>*>(values + at) = whole;
+    *reinterpret_cast<Vec<int64_t, kPerThread>*>(indices + at) = places;
+  }
 };
 
 struct Shape {
@@ -61,6 +83,7 @@ struct Shape {
   int64_t piece;  // elements, a multiple of a tile
   int pieces;
   bool reverse;
+  bool whole;  // the elements of a thread are an aligned vector of the row
 
   // Position of element i, in the order of the scan, of a row or column.
   __device__ __forceinline__ int64_t at(int64_t start, int64_t i) const {
@@ -120,14 +143,19 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t end = begin + shape.piece < shape.n ? begin + shape.piece : shape.n;
   for (int64_t tile = begin; tile < end; tile += threads * kPerThread) {
     const int64_t first = tile + t * kPerThread;
+    const bool whole = shape.whole && first < end;
     A v[kPerThread];
+    if (whole) {
+      using Part = Vec<typename Op::S, kPerThread>;
+      const Part part = *reinterpret_cast<const Part*>(x + start + first);
 #pragma unroll
-    for (int k = 0; k < kPerThread; k++) {
-      const int64_t i = first + k;
-      v[k] = op.identity();
-      if (i < end) {
-        const int64_t at = shape.at(start, i);
-        v[k] = op.map(x[at], shape.reverse ? shape.n - 1 - i : i);
+      for (int k = 0; k < kPerThread; k++) v[k] = op.map(part.v[k], first + k);
+    } else {
+#pragma unroll
+      for (int k = 0; k < kPerThread; k++) {
+        const int64_t i = first + k;
+        v[k] = op.identity();
+        if (i < end) v[k] = op.map(x[shape.at(start, i)], shape.reverse ? shape.n - 1 - i : i);
       }
     }
     A own = v[0];
@@ -137,10 +165,13 @@ __global__ void __launch_bounds__(kThreads)
     A running = block_scan(op, own, carry, &carry);
     if constexpr (!kTotals) {
 #pragma unroll
-      for (int k = 0; k < kPerThread; k++) {
-        if (first + k >= end) continue;
-        running = op.join(running, v[k]);
-        op.store(shape.at(start, first + k), running);
+      for (int k = 0; k < kPerThread; k++) v[k] = running = op.join(running, v[k]);
+      if (whole) {
+        op.store_whole(start + first, v);
+      } else {
+#pragma unroll
+        for (int k = 0; k < kPerThread; k++)
+          if (first + k < end) op.store(shape.at(start, first + k), v[k]);
       }
     }
   }
@@ -172,7 +203,9 @@ template <class Op>
 void run(const Op& op, bool reverse, const void* data, int64_t outer, int64_t n, int64_t inner) {
   using A = typename Op::A;
   const auto* x = static_cast<const typename Op::S*>(data);
-  Shape shape{outer, n, inner, 0, 1, reverse};
+  const bool whole =
+      inner == 1 && !reverse && rows_aligned<typename Op::S, kPerThread>(n, x) && op.aligned();
+  Shape shape{outer, n, inner, 0, 1, reverse, whole};
   const int64_t rows = outer * inner;
   if (n <= 32 || (inner >= 32 && (rows >= 4096 || n <= 512))) {
     MT_LAUNCH((scan_column_kernel<Op>), grid_for(rows, kThreads), kThreads, 0, stream(), op, shape,

@@ -34,7 +34,10 @@ struct TensorList {
 template <class Item, class Launch>
 class ListLauncher {
  public:
-  explicit ListLauncher(const Launch& launch) : launch_(launch) { list_.count = 0; }
+  explicit ListLauncher(const Launch& launch) : launch_(launch) {
+    static_assert(sizeof list_ <= 3600, "a launch takes 4096 bytes of arguments");
+    list_.count = 0;
+  }
 
   void add(const Item& item) {
     if (item.numel == 0) return;
