@@ -29,7 +29,7 @@ enabled = 0  # active contexts of all threads
 LOW = _names("""matmul mm bmm mv addmm addmv addbmm baddbmm linear chain_matmul multi_dot vecdot
     conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d prelu
     scaled_dot_product_attention""")
-LOW_CUDA_ONLY = _names("prelu mv addmv chain_matmul multi_dot")
+LOW_CUDA_ONLY = _names("mv addmv chain_matmul multi_dot")
 
 FLOAT32 = {
     "cuda": _names("""acos asin arccos arcsin cosh sinh tan exp expm1 log
@@ -54,9 +54,8 @@ FLOAT32_DTYPE = {
 # Ops that ask `enabled` themselves.
 ASKING = _names("""matmul mm bmm linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
     scaled_dot_product_attention softmax log_softmax sum layer_norm cross_entropy pow""")
-# Arguments of several dtypes meet in the widest one.
-PROMOTED = _names("""addcdiv addcmul atan2 bilinear cross dot vdot grid_sample index_put scatter_add tensordot cat
-    stack""")
+# Arguments of several dtypes meet in the widest one; other ops promote by themselves.
+PROMOTED = _names("bilinear cross dot vdot grid_sample index_put scatter_add tensordot")
 REFUSED = {
     "binary_cross_entropy": "binary_cross_entropy() is unsafe to autocast: its gradient overflows "
     "in float16. Combine the sigmoid and the loss in binary_cross_entropy_with_logits.",

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <tuple>
 
 #include "ops/dispatch.h"
 
@@ -169,27 +171,63 @@ std::vector<int> order_of(const Request& r) {
   return dims;
 }
 
-void run(bool forward, const Tensor& from, const Tensor& to, int d, const Table& given) {
-  const int64_t in = from.size(d), out = to.size(d);
-  const Table t = forward ? given : transposed(given, out, in);
-  int64_t outer = 1, inner = 1;
-  for (int i = 0; i < d; i++) outer *= from.size(i);
-  for (int i = d + 1; i < from.dim(); i++) inner *= from.size(i);
-  // The kernel's tables hold the first taps of all outputs, then the second ones ...
-  const bool wide = from.dtype() == DType::Float64;
-  Tensor at = empty({t.taps, out}, DType::Int32, {}), w = empty({t.taps, out}, from.dtype(), {});
+// What the kernel takes: the first taps of all outputs, then the second ones ...
+struct KernelTable {
+  Tensor at, w;
+  int64_t taps = 0;
+};
+
+KernelTable kernel_table(bool forward, const Request& r, int d, DType dtype) {
+  Table t = table(r, d, dtype);
+  if (!forward) t = transposed(t, r.in[d], r.out[d]);
+  const int64_t out = forward ? r.out[d] : r.in[d];
+  KernelTable k{empty({t.taps, out}, DType::Int32, {}), empty({t.taps, out}, dtype, {}), t.taps};
   for (int64_t q = 0; q < out; q++)
-    for (int64_t k = 0; k < t.taps; k++) {
-      const size_t i = size_t(q * t.taps + k), j = size_t(k * out + q);
-      at.data<int32_t>()[j] = t.at[i];
-      if (wide) w.data<double>()[j] = t.w[i];
-      else w.data<float>()[j] = float(t.w[i]);
+    for (int64_t tap = 0; tap < t.taps; tap++) {
+      const size_t i = size_t(q * t.taps + tap), j = size_t(tap * out + q);
+      k.at.data<int32_t>()[j] = t.at[i];
+      if (dtype == DType::Float64) k.w.data<double>()[j] = t.w[i];
+      else k.w.data<float>()[j] = float(t.w[i]);
     }
-  at = to_device(at, from.device());
-  w = to_device(w, from.device());
-  MT_DISPATCH(from.device(), std::max(from.numel(), to.numel()), resample, from.dtype(),
-              from.data(), to.data(), outer, in, inner, out, t.taps, at.data<int32_t>(), w.data(),
-              !forward);
+  return k;
+}
+
+KernelTable table_on_gpu(bool forward, const Request& r, int d, DType dtype, Device device) {
+  KernelTable k = kernel_table(forward, r, d, dtype);
+  k.at = to_device(k.at, device);
+  k.w = to_device(k.w, device);
+#if defined(MT_WITH_CUDA)
+  cuda::synchronize(device.index);  // other streams will read them, too
+#endif
+  return k;
+}
+
+// A GPU keeps the tables that it has seen, for the sake of the time that their way there takes and
+// of graphs, which may not wait for it. They stay until the process ends: a graph may point to
+// them. Python's lock guards the map.
+KernelTable kept_table(bool forward, const Request& r, int d, DType dtype, Device device) {
+  using Key = std::tuple<bool, int64_t, int64_t, int, bool, bool, double, int, int>;
+  constexpr size_t most = 4096;
+  static auto* const kept = new std::map<Key, KernelTable>;
+  const double scale = size_t(d) < r.scales.size() ? r.scales[size_t(d)] : 0;
+  const Key key{forward,     r.in[d], r.out[d],   int(r.mode), r.align,
+                r.antialias, scale,   int(dtype), device.index};
+  if (auto found = kept->find(key); found != kept->end()) return found->second;
+  KernelTable k = table_on_gpu(forward, r, d, dtype, device);
+  if (kept->size() < most) (*kept)[key] = k;
+  return k;
+}
+
+void run(bool forward, const Tensor& from, const Tensor& to, const Request& r, int d) {
+  const Device device = from.device();
+  const KernelTable t = device.is_cpu() ? kernel_table(forward, r, d, from.dtype())
+                                        : kept_table(forward, r, d, from.dtype(), device);
+  int64_t outer = 1, inner = 1;
+  for (int i = 0; i < 2 + d; i++) outer *= from.size(i);
+  for (int i = 3 + d; i < from.dim(); i++) inner *= from.size(i);
+  MT_DISPATCH(device, std::max(from.numel(), to.numel()), resample, from.dtype(), from.data(),
+              to.data(), outer, from.size(2 + d), inner, to.size(2 + d), t.taps,
+              t.at.data<int32_t>(), t.w.data(), !forward);
 }
 
 Tensor resample_forward(const Tensor& x, const Dims& out, int mode, bool align, bool antialias,
@@ -204,7 +242,7 @@ Tensor resample_forward(const Tensor& x, const Dims& out, int mode, bool align, 
     Dims sizes = now.sizes();
     sizes[2 + d] = out[d];
     Tensor next = empty(sizes, t, x.device());
-    if (next.numel()) run(true, now, next, 2 + d, table(r, d, t));
+    if (next.numel()) run(true, now, next, r, d);
     now = next;
     fresh = true;
   }
@@ -230,7 +268,7 @@ Tensor resample_backward(const Tensor& dy, const Dims& sizes, int mode, bool ali
     Dims next_sizes = now.sizes();
     next_sizes[2 + d] = r.in[d];
     Tensor next = empty(next_sizes, t, dy.device());
-    if (next.numel()) run(false, now, next, 2 + d, table(r, d, t));
+    if (next.numel()) run(false, now, next, r, d);
     now = next;
     fresh = true;
   }

@@ -6,13 +6,7 @@
 namespace mt {
 namespace {
 
-Tensor constant(double value, int64_t n, DType dtype, Device device) {
-  Tensor t = empty({n}, dtype, device);
-  copy_into(t, scalar_tensor(Scalar::of(value), dtype, device));
-  return t;
-}
-
-// x as rows of the normalised dims; missing weight and bias are ones and zeros.
+// x as rows of the normalised dims; for the CPU, missing weight and bias are ones and zeros.
 struct Prepared {
   Tensor x, w, b;
   LayerNormArgs args;
@@ -42,15 +36,22 @@ struct Prepared {
     const DType dtype = input.device().is_cpu() ? compute : input.dtype();
     const int64_t n = shape.product();
     x = contiguous(to_dtype(input, dtype));
-    w = weight ? contiguous(to_dtype(*weight, dtype)) : constant(1, n, dtype, x.device());
-    if (centre) b = bias ? contiguous(to_dtype(*bias, dtype)) : constant(0, n, dtype, x.device());
+    w = weight ? contiguous(to_dtype(*weight, dtype)) : missing(1, n, dtype);
+    if (centre) b = bias ? contiguous(to_dtype(*bias, dtype)) : missing(0, n, dtype);
     int64_t rows = 1;
     stats = input.sizes();
     for (int i = 0; i < stats.n; i++) {
       if (i < stats.n - shape.n) rows *= stats[i];
       else stats[i] = 1;
     }
-    args = {dtype, centre, rows, n, x.data(), w.data(), centre ? b.data() : nullptr, eps};
+    args = {dtype, centre, rows, n, x.data(), w ? w.data() : nullptr, b ? b.data() : nullptr, eps};
+  }
+
+  Tensor missing(double value, int64_t count, DType dtype) const {
+    if (!x.device().is_cpu()) return {};
+    Tensor t = empty({count}, dtype);
+    copy_into(t, scalar_tensor(Scalar::of(value), dtype, {}));
+    return t;
   }
 };
 

@@ -13,8 +13,8 @@ struct LayerNormArgs {
   bool centre;  // subtract the mean; else RMS norm, which has neither mean nor bias
   int64_t rows, n;
   const void* x;
-  const void* weight;
-  const void* bias;
+  const void* weight;  // null on CUDA: ones
+  const void* bias;    // null on CUDA: zeros
   double eps;
 };
 

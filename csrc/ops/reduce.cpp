@@ -15,7 +15,8 @@ struct Options {
 Tensor sum_of(SumOp op, const Tensor& input, uint32_t mask, const Tensor* parameter, Options o) {
   DType dtype = input.dtype();
   bool narrow = itemsize(dtype) == 2;
-  Tensor x = narrow && op != SumOp::sum ? to_dtype(input, DType::Float32) : input;
+  const bool widen = narrow && op != SumOp::sum && input.device().is_cpu();
+  Tensor x = widen ? to_dtype(input, DType::Float32) : input;
   bool wide = o.wide || x.dtype() != dtype;
   Tensor y =
       empty(reduced_shape(x, mask, false), narrow && wide ? DType::Float32 : dtype, x.device());

@@ -14,7 +14,8 @@ enum class LogicOp : int { any, all, count_nonzero };
 
 // kept: operands {y, x, parameter}; reduced: operand {x}; see csrc/ops/reduce_dims.h.
 // y = sum(f(x)) / divisor, or (`root`) its square root; in x's dtype, or (`wide`) in the compute
-// type of the 16-bit floats. Floating point only, 16-bit only for SumOp::sum.
+// type of the 16-bit floats. Floating point only; on the CPU 16-bit only for
+// SumOp::sum.
 MT_KERNEL(reduce_sum, void(SumOp op, DType dtype, const ElementIter& kept,
                            const ElementIter& reduced, double divisor, bool wide, bool root))
 // Integers and bool to int64.

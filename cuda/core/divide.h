@@ -9,9 +9,10 @@ struct Divider {
   uint32_t divisor = 1, magic = 0, shift = 0;
 
   Divider() = default;
-  explicit Divider(uint32_t d) : divisor(d) {
-    while (shift < 32 && (uint64_t(1) << shift) < d) shift++;
-    magic = uint32_t(((uint64_t(1) << 32) * ((uint64_t(1) << shift) - d)) / d + 1);
+  // 0, of a dim without elements, counts as 1.
+  explicit Divider(uint32_t d) : divisor(d ? d : 1) {
+    while (shift < 32 && (uint64_t(1) << shift) < divisor) shift++;
+    magic = uint32_t(((uint64_t(1) << 32) * ((uint64_t(1) << shift) - divisor)) / divisor + 1);
   }
 
   // n / divisor; the remainder in *rest.

@@ -200,7 +200,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // `spread`: rstd, or (kVariance) the variance.
 template <class T, bool kVectors, bool kVariance>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     batch_norm_apply_kernel(const Planes planes, const T* x, T* y, const compute_t<T>* mean,
                             const compute_t<T>* spread, const compute_t<T>* weight,
                             const compute_t<T>* bias, compute_t<T> eps) {

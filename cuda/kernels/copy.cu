@@ -1,8 +1,8 @@
 // Copies with conversion, fills and arithmetic sequences. One read and one write per element.
 //
 // The same dtype: contiguous memory goes through the copy engine; a transposed matrix through tiles
-// of shared memory, so that reads and writes are both along their rows; the rest element by
-// element.
+// of shared memory, so that reads and writes are both along their rows; contiguous rows in units of
+// up to 16 bytes; the rest element by element.
 #include "ops/copy.h"
 
 #include "cuda/kernels/elementwise.cuh"
@@ -42,6 +42,36 @@ __device__ __forceinline__ void locate(const Strided2& s, uint32_t i, char** to,
   }
   *to = s.to + a;
   *from = s.from + b;
+}
+
+using Unit16 = Vec<uint32_t, 4>;
+
+// Where the innermost dim is contiguous: counts `it` in the largest units of up to 16 bytes that
+// all its rows consist of. Returns the bytes of a unit.
+int64_t widen(ElementIter& it, int64_t size) {
+  if (it.ndim == 0) return size;
+  uint64_t bits = uint64_t(16 | it.shape[0] * size);
+  for (int k = 0; k < it.nargs; k++) {
+    if (it.strides[0][k] != size) return size;
+    bits |= reinterpret_cast<uintptr_t>(it.data[k]);
+    for (int d = 1; d < it.ndim; d++) bits |= uint64_t(it.strides[d][k]);
+  }
+  const int64_t unit = int64_t(bits & -bits);
+  if (unit <= size) return size;
+  it.shape[0] = it.shape[0] * size / unit;
+  it.numel = it.numel * size / unit;
+  for (int k = 0; k < it.nargs; k++) it.strides[0][k] = unit;
+  return unit;
+}
+
+// f(example of a unit) for units of 1 to 16 bytes.
+template <class F>
+void with_unit(int64_t bytes, const F& f) {
+  if (bytes == 1) return f(uint8_t{});
+  if (bytes == 2) return f(uint16_t{});
+  if (bytes == 4) return f(uint32_t{});
+  if (bytes == 8) return f(uint64_t{});
+  f(Unit16{});
 }
 
 template <class T>
@@ -156,9 +186,12 @@ void copy_same(const ElementIter& it) {
     MT_LAUNCH((transpose_kernel<T>), grid, kTile * kTileRows, 0, stream(), t);
     return;
   }
-  for_small_parts(it, [](const ElementIter& part) {
-    MT_LAUNCH((copy_same_kernel<T>), grid_for(part.numel, kThreads), kThreads, 0, stream(),
-              strided_of(part));
+  ElementIter rows = it;
+  with_unit(widen(rows, size), [&](auto example) {
+    for_small_parts(rows, [](const ElementIter& part) {
+      MT_LAUNCH((copy_same_kernel<decltype(example)>), grid_for(part.numel, kThreads), kThreads, 0,
+                stream(), strided_of(part));
+    });
   });
 }
 
@@ -171,14 +204,13 @@ __global__ void __launch_bounds__(kThreads) fill_kernel(const Strided2 s, T valu
   *reinterpret_cast<T*>(to) = value;
 }
 
-template <class T>
-void fill_as(const ElementIter& it, const void* value) {
-  T v;
-  memcpy(&v, value, sizeof v);
-  for_small_parts(it, [v](const ElementIter& part) {
-    MT_LAUNCH((fill_kernel<T>), grid_for(part.numel, kThreads), kThreads, 0, stream(),
-              strided_of(part), v);
-  });
+struct same_f {
+  __device__ float operator()(float x) const { return x; }
+};
+
+// Read and written by the elementwise kernels of float, in vectors.
+constexpr bool moves_as_float(DType t) {
+  return t == DType::Float32 || t == DType::Float16 || t == DType::BFloat16;
 }
 
 template <class T>
@@ -216,6 +248,8 @@ void copy(DType dst, DType src, const ElementIter& it) {
         return copy_same<uint64_t>(it);
     }
   }
+  if (moves_as_float(dst) && moves_as_float(src))
+    return run_elementwise<float, float, 1>(it, {{dst, src}}, same_f{});
   for_small_parts(it, [&](const ElementIter& part) {
     MT_SWITCH_ALL(dst, {
       MT_LAUNCH((copy_convert_kernel<scalar_t>), grid_for(part.numel, kThreads), kThreads, 0,
@@ -226,16 +260,17 @@ void copy(DType dst, DType src, const ElementIter& it) {
 
 void fill(DType dtype, const ElementIter& it, const void* value) {
   if (it.numel == 0) return;
-  switch (itemsize(dtype)) {
-    case 1:
-      return fill_as<uint8_t>(it, value);
-    case 2:
-      return fill_as<uint16_t>(it, value);
-    case 4:
-      return fill_as<uint32_t>(it, value);
-    default:
-      return fill_as<uint64_t>(it, value);
-  }
+  const size_t size = itemsize(dtype);
+  char pattern[sizeof(Unit16)];
+  for (size_t i = 0; i < sizeof pattern; i += size) memcpy(pattern + i, value, size);
+  ElementIter rows = it;
+  with_unit(widen(rows, int64_t(size)), [&](auto unit) {
+    memcpy(&unit, pattern, sizeof unit);
+    for_small_parts(rows, [&](const ElementIter& part) {
+      MT_LAUNCH((fill_kernel<decltype(unit)>), grid_for(part.numel, kThreads), kThreads, 0,
+                stream(), strided_of(part), unit);
+    });
+  });
 }
 
 void arange(DType dtype, void* y, int64_t n, double start, double step, int64_t istart,

@@ -82,7 +82,7 @@ __device__ void link_labels(const Sample<T>& m, const Work<T>& work) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 2)
     ctc_backward_kernel(const CtcArgs args, const T* losses, const T* alpha, const T* scales,
                         bool zero_infinity, T* beta, T* boths, int* links, T* dx) {
   const Sample<T> m(args, blockIdx.x);

@@ -23,7 +23,7 @@ MT_INLINE C at_or(const C* p, int64_t i, C missing) {
 }
 
 template <class T, bool kVectors>
-__global__ void __launch_bounds__(kGroupThreads)
+__global__ void __launch_bounds__(kGroupThreads, 1)
     group_norm_kernel(const GroupNormArgs a, const PositionDivider plane, T* y, compute_t<T>* means,
                       compute_t<T>* rstds) {
   using C = compute_t<T>;

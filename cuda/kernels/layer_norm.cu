@@ -38,6 +38,28 @@ struct View {
         centre(a.centre) {}
 };
 
+// The weight or the bias, or `missing` in place of a null pointer.
+template <class T, int K, bool kBlock>
+__device__ __forceinline__ void load_parameter(const T* p, int n, bool vectors,
+                                               compute_t<T> missing, compute_t<T> (&v)[K]) {
+  if (p) {
+    load_row<T, K, kBlock>(p, n, vectors, compute_t<T>(0), v);
+  } else {
+#pragma unroll
+    for (int k = 0; k < K; k++) v[k] = missing;
+  }
+}
+template <class T, int V>
+__device__ __forceinline__ void load_parameter_piece(const T* p, int64_t i, int count, bool vectors,
+                                                     compute_t<T> missing, compute_t<T> (&v)[V]) {
+  if (p) {
+    load_piece<T, V>(p + i, count, vectors, compute_t<T>(0), v);
+  } else {
+#pragma unroll
+    for (int k = 0; k < V; k++) v[k] = missing;
+  }
+}
+
 template <class T, int K, bool kBlock>
 __global__ void __launch_bounds__(kBlock ? kRowThreads : kWarpRows * kWarp, 1)
     layer_norm_row_kernel(const View<T, compute_t<T>> a, T* y, compute_t<T>* means,
@@ -65,11 +87,11 @@ __global__ void __launch_bounds__(kBlock ? kRowThreads : kWarpRows * kWarp, 1)
     if (a.centre) means[row] = mean;
     rstds[row] = rstd;
   }
-  load_row<T, K, kBlock>(a.w, n, vectors, C(0), w);
+  load_parameter<T, K, kBlock>(a.w, n, vectors, C(1), w);
 #pragma unroll
   for (int k = 0; k < K; k++) v[k] = v[k] * rstd * w[k];
-  if (a.centre) {
-    load_row<T, K, kBlock>(a.b, n, vectors, C(0), w);
+  if (a.b) {
+    load_parameter<T, K, kBlock>(a.b, n, vectors, C(0), w);
 #pragma unroll
     for (int k = 0; k < K; k++) v[k] += w[k];
   }
@@ -115,10 +137,10 @@ __global__ void __launch_bounds__(kLongThreads, 1)
   for_pieces<V>(n, [&](int64_t i, int count) {
     C v[V], w[V], b[V];
     load_piece<T, V>(x + i, count, vectors, C(0), v);
-    load_piece<T, V>(a.w + i, count, vectors, C(0), w);
+    load_parameter_piece<T, V>(a.w, i, count, vectors, C(1), w);
 #pragma unroll
     for (int k = 0; k < V; k++) v[k] = (v[k] - mean) * rstd * w[k];
-    if (a.centre) {
+    if (a.b) {
       load_piece<T, V>(a.b + i, count, vectors, C(0), b);
 #pragma unroll
       for (int k = 0; k < V; k++) v[k] += b[k];
@@ -144,7 +166,7 @@ __global__ void __launch_bounds__(kBlock ? most_threads<T> : kWarpRows * kWarp, 
   const int64_t first = Threads::first();
   if (first >= a.rows) return;
   C w[K], dw[K], db[K];
-  load_row<T, K, kBlock>(a.w, n, vectors, C(0), w);
+  load_parameter<T, K, kBlock>(a.w, n, vectors, C(1), w);
 #pragma unroll
   for (int k = 0; k < K; k++) dw[k] = db[k] = 0;
   for (int64_t row = first; row < a.rows; row += Threads::step()) {
@@ -193,7 +215,7 @@ __global__ void __launch_bounds__(kLongThreads, 1)
     const auto load_all = [&](int64_t i, int count) {
       load_piece<T, V>(g_row + i, count, vectors, C(0), g);
       load_piece<T, V>(x_row + i, count, vectors, C(0), xh);
-      load_piece<T, V>(a.w + i, count, vectors, C(0), w);
+      load_parameter_piece<T, V>(a.w, i, count, vectors, C(1), w);
 #pragma unroll
       for (int k = 0; k < V; k++) xh[k] = (xh[k] - mean) * rstd;
     };

@@ -25,6 +25,7 @@ struct Operands {
   const T *x, *t, *w, *q;
   T parameter;
   int64_t n;
+  IndexErrors* errors = nullptr;  // where binary_cross_entropy reports an x outside of [0, 1]
 
   explicit Operands(const LossArgs& a)
       : x(static_cast<const T*>(a.x)),
@@ -32,7 +33,9 @@ struct Operands {
         w(static_cast<const T*>(a.weight)),
         q(static_cast<const T*>(a.positive)),
         parameter(T(a.parameter)),
-        n(a.n) {}
+        n(a.n) {
+    if (a.op == LossOp::binary_cross_entropy) errors = index_errors();
+  }
 };
 
 #define MT_FUNCTORS_(name, value, derivative)                \
@@ -59,9 +62,18 @@ __device__ __forceinline__ T element(const Operands<T>& a, int64_t i, const F& f
   return a.w ? v * a.w[i] : v;
 }
 
+// The same of the forward pass, which looks at the range.
+template <class T, class F>
+__device__ __forceinline__ T checked_element(const Operands<T>& a, int64_t i, const F& f) {
+  if constexpr (__is_same(F, binary_cross_entropy_f<T>))
+    if (!(a.x[i] >= T(0) && a.x[i] <= T(1)))
+      report_index(a.errors, IndexOp::binary_cross_entropy, i, a.n);
+  return element(a, i, f);
+}
+
 template <class T, class F>
 __global__ void __launch_bounds__(kThreads) each_kernel(const Operands<T> a, T* y, const F f) {
-  for (int64_t i = thread_index(); i < a.n; i += thread_count()) y[i] = element(a, i, f);
+  for (int64_t i = thread_index(); i < a.n; i += thread_count()) y[i] = checked_element(a, i, f);
 }
 
 // The sum of a block's values, in its first thread.
@@ -82,7 +94,8 @@ template <class T, class F>
 __global__ void __launch_bounds__(kThreads)
     sum_kernel(const Operands<T> a, double* partial, const F f) {
   double sum = 0;
-  for (int64_t i = thread_index(); i < a.n; i += thread_count()) sum += double(element(a, i, f));
+  for (int64_t i = thread_index(); i < a.n; i += thread_count())
+    sum += double(checked_element(a, i, f));
   sum = block_sum(sum);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
@@ -94,13 +107,6 @@ __global__ void __launch_bounds__(kThreads)
   for (int i = threadIdx.x; i < count; i += kThreads) sum += partial[i];
   sum = block_sum(sum);
   if (threadIdx.x == 0) *y = T(sum / divisor);
-}
-
-template <class T>
-__global__ void __launch_bounds__(kThreads)
-    in_range_kernel(const T* x, int64_t n, IndexErrors* errors) {
-  for (int64_t i = thread_index(); i < n; i += thread_count())
-    if (!(x[i] >= T(0) && x[i] <= T(1))) report_index(errors, IndexOp::binary_cross_entropy, i, n);
 }
 
 template <class T, class F>
@@ -147,9 +153,6 @@ void loss_forward(const LossArgs& args, void* out, bool*) {
   MT_SWITCH_FLOAT(args.dtype, {
     using T = scalar_t;
     switch (args.op) { MT_LOSS_OPS(MT_FORWARD_) }
-    if (args.op == LossOp::binary_cross_entropy && args.n)
-      MT_LAUNCH((in_range_kernel<T>), grid_for(args.n, kThreads), kThreads, 0, stream(),
-                static_cast<const T*>(args.x), args.n, index_errors());
   })
 }
 

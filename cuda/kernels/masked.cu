@@ -123,6 +123,41 @@ __global__ void __launch_bounds__(kScanThreads) running_starts_kernel(int64_t* v
   if (threadIdx.x == 0) v[n] = before;
 }
 
+// Rows that are contiguous and aligned, in vectors of kVector elements: {y, x, mask}.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    fill_vector_kernel(const Loop<3> loop, T number, const T* value) {
+  const uint32_t i = blockIdx.x * kThreads + threadIdx.x;
+  if (i >= loop.numel) return;
+  int64_t offset[3];
+  locate(loop, i, offset);
+  const auto x = *reinterpret_cast<const Vec<T, kVector>*>(loop.arg[1].data + offset[1]);
+  const auto mask = *reinterpret_cast<const Vec<bool, kVector>*>(loop.arg[2].data + offset[2]);
+  const T v = value ? *value : number;
+  Vec<T, kVector> y;
+#pragma unroll
+  for (int k = 0; k < kVector; k++) y.v[k] = mask.v[k] ? v : x.v[k];
+  *reinterpret_cast<Vec<T, kVector>*>(loop.arg[0].data + offset[0]) = y;
+}
+
+template <class T>
+bool fill_vectors(const ElementIter& given, DType bits, bool number) {
+  const OperandTypes types{{bits, bits, DType::Bool}};
+  ElementIter it = given;
+  it.nargs = 3;
+  if (it.ndim == 0 || it.strides[0][1] == 0 || it.strides[0][2] == 0) return false;
+  if (!take_vectors(it, types)) return false;
+  T v = 0;
+  if (number) memcpy(&v, given.data[3], sizeof v);
+  const T* value = number ? nullptr : reinterpret_cast<const T*>(given.data[3]);
+  for_small_parts(it, [&](const ElementIter& part) {
+    const auto loop = loop_of<3>(part, types, DType::Int64);
+    MT_LAUNCH((fill_vector_kernel<T>), grid_for(part.numel, kThreads), kThreads, 0, stream(), loop,
+              v, value);
+  });
+  return true;
+}
+
 struct fill_f {
   __device__ int64_t operator()(int64_t x, int64_t mask, int64_t value) const {
     return mask ? value : x;
@@ -150,7 +185,12 @@ unsigned chunks_of(int64_t n) { return grid_for(n, kMaskChunkCuda); }
 }  // namespace
 
 void masked_fill(int64_t itemsize, const ElementIter& given, bool number) {
+  if (given.numel == 0) return;
   const DType bits = bits_type(itemsize);
+  bool done = false;
+  by_size(itemsize,
+          [&](auto example) { done = fill_vectors<decltype(example)>(given, bits, number); });
+  if (done) return;
   ElementIter it = given;
   int64_t value = 0;
   if (number) {

@@ -131,9 +131,8 @@ void reduce_sum(SumOp op, DType dtype, const ElementIter& kept, const ElementIte
 #define MT_RUN_(name)    \
   if (op == SumOp::name) \
     return reduce(Sum<SumOp::name, scalar_t>{divisor, wide, root}, kept, reduced);
-  MT_SWITCH_FLOAT_HALF(dtype, MT_RUN_(sum))
-  MT_SWITCH_FLOAT(
-      dtype, {MT_RUN_(nansum) MT_RUN_(square_dev) MT_RUN_(exp_dev) MT_RUN_(norm1) MT_RUN_(norm2)})
+  MT_SWITCH_FLOAT_HALF(dtype, {MT_RUN_(sum) MT_RUN_(nansum) MT_RUN_(square_dev) MT_RUN_(exp_dev)
+                                   MT_RUN_(norm1) MT_RUN_(norm2)})
 #undef MT_RUN_
 }
 

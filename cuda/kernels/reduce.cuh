@@ -47,6 +47,8 @@ struct Offsets {
     for (int k = 0; k < K; k++) strides[0][k] *= V;
   }
 
+  // kWide: for any position, by slow divisions; else fast, where `wide` is not set.
+  template <bool kWide>
   __device__ __forceinline__ void locate(int64_t i, int64_t (&at)[K]) const {
     if (ndim == 1) {
 #pragma unroll
@@ -57,7 +59,7 @@ struct Offsets {
     for (int k = 0; k < K; k++) at[k] = 0;
     for (int d = 0; d < ndim; d++) {
       int64_t index;
-      if (wide) {
+      if constexpr (kWide) {
         index = i % size[d];
         i /= size[d];
       } else {
@@ -68,6 +70,10 @@ struct Offsets {
 #pragma unroll
       for (int k = 0; k < K; k++) at[k] += index * strides[d][k];
     }
+  }
+  __device__ __forceinline__ void find(int64_t i, int64_t (&at)[K]) const {
+    if (wide) locate<true>(i, at);
+    else locate<false>(i, at);
   }
 };
 
@@ -137,7 +143,7 @@ inline ReducePlan plan_reduce(const ElementIter& kept, const ElementIter& reduce
   plan.chunk = ceil_div(plan.n, plan.splits);
   plan.chunk = ceil_div(plan.chunk, 64) * 64;  // keeps the vectors of the splits aligned
   if (plan.splits > 1) plan.splits = int(ceil_div(plan.n, plan.chunk));
-  if (plan.rows && !plan.run && reduced.strides[0][0] == size &&
+  if (plan.rows && !plan.run && !plan.reduced.wide && reduced.strides[0][0] == size &&
       in_vectors(kept, reduced, vector * size)) {
     plan.vectors = true;
     plan.reduced.group(vector);
@@ -152,13 +158,13 @@ __device__ __forceinline__ typename Op::Param parameter_at(const char* p) {
 }
 
 // Elements begin + first, begin + first + step ... below `end`, in whatever layout.
-template <class Op>
+template <bool kWide, class Op>
 __device__ __forceinline__ typename Op::Total total_of_strided(const Op& op,
                                                                const Offsets<1>& offsets,
                                                                const char* x, typename Op::Param c,
                                                                int64_t i, int64_t end, int step) {
   using S = typename Op::S;
-  constexpr int U = 4;
+  constexpr int U = kWide ? 1 : 4;
   typename Op::Total total = op.start();
   while (i < end) {
     typename Op::Lane acc[U];
@@ -170,7 +176,7 @@ __device__ __forceinline__ typename Op::Total total_of_strided(const Op& op,
 #pragma unroll
         for (int u = 0; u < U; u++) {
           int64_t at[1];
-          offsets.locate(i + u * step, at);
+          offsets.template locate<kWide>(i + u * step, at);
           v[u] = *reinterpret_cast<const S*>(x + at[0]);
         }
 #pragma unroll
@@ -178,12 +184,16 @@ __device__ __forceinline__ typename Op::Total total_of_strided(const Op& op,
         i += U * step;
       } else {
         int64_t at[1];
-        offsets.locate(i, at);
+        offsets.template locate<kWide>(i, at);
         acc[0] = op.join(acc[0], op.map(*reinterpret_cast<const S*>(x + at[0]), c, i));
         i += step;
       }
     }
-    total = op.add(total, op.join(op.join(acc[0], acc[1]), op.join(acc[2], acc[3])));
+#pragma unroll
+    for (int w = U / 2; w > 0; w /= 2)
+#pragma unroll
+      for (int k = 0; k < w; k++) acc[k] = op.join(acc[k], acc[k + w]);
+    total = op.add(total, acc[0]);
   }
   return total;
 }
@@ -259,7 +269,7 @@ __device__ __forceinline__ typename Op::Total total_of_vectors(const Op& op,
       for (int u = 0; u < U; u++) {
         if (i + u * step >= end) continue;
         int64_t at[1];
-        offsets.locate(i + u * step, at);
+        offsets.template locate<false>(i + u * step, at);
         v[u] = *reinterpret_cast<const Vec<S, V>*>(x + at[0]);
       }
 #pragma unroll
@@ -295,7 +305,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   int64_t at[3] = {};
   Total total = op.start();
   if (live) {
-    plan.kept.locate(output, at);
+    plan.kept.find(output, at);
     const auto c = parameter_at<Op>(plan.p + at[2]);
     const char* x = plan.x + at[1];
     if (plan.run) {
@@ -304,8 +314,10 @@ __global__ void __launch_bounds__(kThreads, 2)
     } else if (plan.vectors) {
       constexpr int V = kReduceVector<typename Op::S>;
       total = total_of_vectors(op, plan.reduced, x, c, begin / V + place, end / V, along);
+    } else if (plan.reduced.wide && plan.reduced.ndim > 1) {
+      total = total_of_strided<true>(op, plan.reduced, x, c, begin + place, end, along);
     } else {
-      total = total_of_strided(op, plan.reduced, x, c, begin + place, end, along);
+      total = total_of_strided<false>(op, plan.reduced, x, c, begin + place, end, along);
     }
   }
   if (!plan.rows) {
@@ -340,7 +352,7 @@ __global__ void __launch_bounds__(kThreads)
     total = op.combine(total, partial[output * plan.splits + s]);
   total = warp_reduce(total, [&](const Total& a, const Total& b) { return op.combine(a, b); });
   int64_t at[3];
-  plan.kept.locate(output, at);
+  plan.kept.find(output, at);
   if (lane_index() == 0) op.store(plan.y + at[0], plan.p + at[2], total);
 }
 

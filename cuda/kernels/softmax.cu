@@ -103,7 +103,7 @@ __device__ __forceinline__ V column_reduce(V v, int along, const F& f) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 2)
     softmax_columns_kernel(bool log, const T* x, T* y, int64_t outer, int64_t n, int64_t inner,
                            int along) {
   using C = compute_t<T>;

@@ -59,3 +59,11 @@ from .streams import (
 )
 
 OutOfMemoryError = _C.OutOfMemoryError
+
+
+def __getattr__(name):
+    if name == "amp":
+        from importlib import import_module
+
+        return import_module(f"{__name__}.amp")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _autocast as _amp
 from .._load import _C
 from ._compose import gradients
 from ._register import FUNCTIONS, Node, record
@@ -65,6 +66,8 @@ def _composed(kind, reverse, x, h, c, w_ih, w_hh, b_ih, b_hh):
 
 
 def _layer(kind, x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse):
+    if _amp.enabled:
+        x, h0, c0, w_ih, w_hh, b_ih, b_hh = _amp.low(x, h0, c0, w_ih, w_hh, b_ih, b_hh)
     out, h_n, c_n, gates, extra = _C.rnn_layer(kind, x, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse)
     outs = (out, h_n) if c_n is None else (out, h_n, c_n)
     if out.requires_grad:

@@ -253,3 +253,50 @@ def test_custom_function():
     assert y.dtype is minitorch.float32
     y.sum().backward()
     assert states == [False, False]
+
+
+def networks(m):
+    """Small networks of each kind of layer, with the shape of their input."""
+    n = m.nn
+    yield (
+        n.Sequential(n.Conv2d(3, 4, 3), n.BatchNorm2d(4), n.ReLU(), n.Conv2d(4, 2, 1)),
+        (2, 3, 8, 8),
+    )
+    yield n.Sequential(n.Linear(8, 6), n.BatchNorm1d(6), n.GELU(), n.Linear(6, 2)), (4, 8)
+    yield n.Sequential(n.Conv2d(3, 4, 3), n.GroupNorm(2, 4), n.SiLU()), (2, 3, 8, 8)
+    yield n.Sequential(n.Linear(8, 6), n.LayerNorm(6), n.PReLU(), n.Softmax(-1)), (4, 8)
+    yield n.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True), (2, 5, 8)
+    yield n.LSTM(8, 6, batch_first=True), (2, 5, 8)
+
+
+def results(m, net, shape, device="cpu"):
+    with m.no_grad():
+        for i, p in enumerate(net.parameters()):
+            p.copy_(data(m, *p.shape, seed=i) - 0.5)
+    net = net.to(device)
+    with m.autocast(device, dtype=m.bfloat16):
+        y = net(data(m, *shape, seed=99).to(device))
+    y = y[0] if isinstance(y, tuple) else y
+    (y.float() ** 2).sum().backward()
+    tensors = (y.detach(), *(p.grad for p in net.parameters()))
+    return [t.float().cpu().numpy() for t in tensors]
+
+
+@pytest.mark.parametrize("which", range(6))
+def test_networks(which):
+    ours, theirs = (results(m, *list(networks(m))[which]) for m in (minitorch, torch))
+    for a, b in zip(ours, theirs):
+        np.testing.assert_allclose(a, b, rtol=5e-2, atol=2e-2 * max(1e-3, abs(b).max()))
+
+
+@gpu
+@pytest.mark.parametrize("which", range(6))
+def test_networks_on_a_gpu(which):
+    net, shape = list(networks(minitorch))[which]
+    try:
+        got = results(minitorch, net, shape, "cuda")
+    except NotImplementedError as error:
+        pytest.skip(str(error))
+    want = results(torch, *list(networks(torch))[which])
+    for a, b in zip(got, want):
+        np.testing.assert_allclose(a, b, rtol=5e-2, atol=4e-2 * max(1e-3, abs(b).max()))
