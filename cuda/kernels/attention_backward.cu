@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(kThreads, 2)
 
 // Rows of a tile are keys here and columns are queries.
 template <class S, class T = typename S::T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     attention_backward_key_kernel(const AttentionArgs a, const InVectors in, const Gradients<T> g,
                                   int tiles, int chunks) {
   using Piece = typename S::Piece;

@@ -50,7 +50,7 @@ struct Place {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     conv_direct_forward_kernel(const ConvShape s, uint32_t n, const T* __restrict__ x,
                                const T* __restrict__ w, const T* __restrict__ bias,
                                T* __restrict__ y) {
@@ -87,7 +87,7 @@ __device__ __forceinline__ int reader(const ConvShape& s, int d, int i, int t) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     conv_direct_backward_input_kernel(const ConvShape s, uint32_t n, const T* __restrict__ dy,
                                       const T* __restrict__ w, const T* __restrict__ bias,
                                       T* __restrict__ dx) {

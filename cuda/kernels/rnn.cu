@@ -19,7 +19,7 @@ namespace {
 
 // gates: of one step; ah [n, 3 hidden] (GRU): the products with h.
 template <class T, RnnKind kind>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     rnn_forward_kernel(int64_t n, int64_t h, T* __restrict__ gates, const T* __restrict__ ah,
                        const T* __restrict__ b_hn, T* __restrict__ extra,
                        const T* __restrict__ h_before, const T* __restrict__ c_before,
@@ -97,7 +97,7 @@ struct Backward {
 // Before the first step (`to_h0`) only dh0 is left. dc0 carries: LSTM: the gradient of the cells;
 // GRU: what of dh reaches h directly.
 template <class T, RnnKind kind>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     rnn_backward_kernel(int64_t n, int64_t h, const Backward<T> b, const T* __restrict__ dh_next,
                         const T* __restrict__ h_before, const T* __restrict__ c_before,
                         bool to_h0) {

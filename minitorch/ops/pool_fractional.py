@@ -50,7 +50,7 @@ def _fractional(input, kernel_size, output_size, output_ratio, return_indices, s
     batched = len(shape) == nd + 2
     batch, channels = (shape[0], shape[1]) if batched else (1, shape[0])
     if samples is None:
-        samples = FUNCTIONS["rand"](batch, channels, nd, dtype=input.dtype)
+        samples = FUNCTIONS["rand"](batch, channels, nd, dtype=input.dtype, device=input.device)
     for n, o, k in zip(shape[-nd:], out, kernel):
         if o + k - 1 > n:
             raise RuntimeError(f"{name}(): pool size {k} too large relative to input size {n}")
@@ -73,10 +73,10 @@ def _fractional_windows(x, samples, kernel, out):
         # Planes take their samples as (x, y), volumes as (depth, height, width).
         u = samples[:, :, nd - 1 - d if nd == 2 else d].unsqueeze(-1)
         alpha = (n - k) / (o - 1) if o > 1 else 0.0
-        start = ((arange(o) + u) * alpha).floor() - (u * alpha).floor()
+        start = ((arange(o, device=x.device) + u) * alpha).floor() - (u * alpha).floor()
         start = start.to(_C.int64)
         start[..., o - 1] = n - k
-        inside = start.unsqueeze(-1) + arange(k)
+        inside = start.unsqueeze(-1) + arange(k, device=x.device)
         ones = [1] * nd
         grid = (*ones[:d], o, *ones[d + 1 :], *ones[:d], k, *ones[d + 1 :])
         inside = inside.reshape((*x.shape[:2], *grid))
