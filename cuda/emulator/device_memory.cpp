@@ -312,6 +312,13 @@ DeviceAccess::~DeviceAccess() {
     for (auto& [page, a] : h.live) h.protect(a.pages, a.page_bytes, false);
 }
 
+void restore_device_access() {
+#if defined(__x86_64__) && defined(PKEY_DISABLE_ACCESS)
+  Heap& h = heap();
+  if (depth && h.check == HostCheck::Pkey) pkey_set(h.key, 0);
+#endif
+}
+
 const char* host_check() {
   switch (heap().check) {
     case HostCheck::Pkey:

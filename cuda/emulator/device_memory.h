@@ -50,6 +50,8 @@ class DeviceAccess {
   ~DeviceAccess();
   DeviceAccess(const DeviceAccess&) = delete;
 };
+// A signal handler starts without the rights of its OS thread; to be called where one was left.
+void restore_device_access();
 // How host access is noticed: "pkey", "mprotect" or "off".
 const char* host_check();
 

@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 
+#include "cuda/emulator/device_memory.h"
 #include "cuda/emulator/parallel.h"
 #include "cuda/emulator/report.h"
 
@@ -139,6 +140,7 @@ bool Engine::run_wave(const uint32_t* indices, uint32_t count) {
   current_thread = nullptr;
   for (Block* b : wave) end(*b);
   if (failed) {
+    restore_device_access();
     idle = fibers;
     for (Fiber* f : fibers) reset_fiber(f, fiber_main);
   }

@@ -13,14 +13,14 @@ SCHEDULES = ["forward", "reverse", "random:1", "random:2"]
 # Pattern of the report; `LINE` is looked up in the source: the marked lines of the bug.
 BUGS = {
     "global_past_end": r"kernel global_past_end_kernel, block \(3,0,0\), thread \(\d+,0,0\): out of "
-    r"bounds: writes \d+ bytes past the end of an allocation of 400 bytes \(number \d+\)\n  at LINE",
+    r"bounds: (writes|touches) \d+ bytes past the end of an allocation of 400 bytes \(number \d+\)\n  at LINE",
     "global_before_start": r"kernel global_before_start_kernel, block \(0,0,0\), thread \(\d+,0,0\): "
-    r"out of bounds: reads \d+ bytes (before the start|past the end) of an? .*\n  at LINE",
+    r"out of bounds: (reads|touches) \d+ bytes (before the start|past the end) of an? .*\n  at LINE",
     "canary": r"kernel canary_kernel: written outside of an allocation: byte 2 past the end of an "
     r"allocation of 100 bytes",
-    "use_after_free": r"thread \(\d+,0,0\): out of bounds: writes \d+ bytes into a freed allocation of "
+    "use_after_free": r"thread \(\d+,0,0\): out of bounds: (writes|touches) \d+ bytes into a freed allocation of "
     r"400 bytes .*\n  at LINE",
-    "null_pointer": r"thread \(5,0,0\): writes a null pointer\n  at LINE",
+    "null_pointer": r"thread \(5,0,0\): (writes|touches) a null pointer\n  at LINE",
     "host_argument": r"kernel null_kernel: argument 1 is 0x[0-9a-f]+, a pointer to memory of the host",
     "shared_bounds": r"block \(0,\d,0\), thread \(6[0-3],0,0\): out of bounds: 4 bytes at shared "
     r"first\[6[4-7]\], an array of 64 elements of 4 bytes\n  at LINE",
