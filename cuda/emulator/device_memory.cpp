@@ -19,6 +19,8 @@ namespace {
 const size_t kPage = size_t(sysconf(_SC_PAGESIZE));
 constexpr size_t kAlign = 16;
 constexpr size_t kQuarantineBlocks = 512;
+// Freed blocks up to this size keep their pages, which saves the page faults of the next use.
+constexpr size_t kKeepBytes = 64 << 10;
 // Checked after every launch, if there are no more of them.
 constexpr size_t kSlackBlocks = 64;
 constexpr unsigned char kCanary = 0xca;
@@ -101,6 +103,7 @@ cudaError_t allocate(void** p, size_t bytes, bool pool) {
   std::lock_guard lock(h.mutex);
   *p = nullptr;
   if (bytes == 0) return cudaSuccess;
+  prepare_thread();
   if (bytes > settings().memory || h.use.used + bytes > settings().memory)
     return cudaErrorMemoryAllocation;
   const size_t rounded = (bytes + kAlign - 1) / kAlign * kAlign;
@@ -162,7 +165,7 @@ cudaError_t release(void* p) {
   }
   h.slack.erase(found);
   h.live.erase(uintptr_t(a.pages));
-  madvise(a.pages, a.page_bytes, MADV_DONTNEED);
+  if (a.page_bytes > kKeepBytes) madvise(a.pages, a.page_bytes, MADV_DONTNEED);
   h.protect(a.pages, a.page_bytes, false);
   h.freed[uintptr_t(a.pages)] = a;
   h.quarantine.push_back(uintptr_t(a.pages));

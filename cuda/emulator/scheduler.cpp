@@ -214,7 +214,7 @@ void Engine::finish(Thread* t) {
     }
   if (--b.live == 0) --live_blocks;
   else barrier_exited(b);
-  if (b.cluster_barrier.used || launch->cooperative) group_exited(*t);
+  if (b.cluster_size > 1 || b.cluster_barrier.used || launch->cooperative) group_exited(*t);
 }
 
 Fiber* Engine::next_fiber() {

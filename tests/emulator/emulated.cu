@@ -200,6 +200,32 @@ void host_threads() {
   for (auto& t : threads) t.join();
 }
 
+// Of the blocks that fail on several OS threads, the first one is reported.
+__global__ void failing_kernel(float* x, int n, unsigned first) {
+  MT_SHARED(float, tile, 64);
+  float v = 0;
+  for (int i = 0; i < 2000; ++i) v += x[(threadIdx.x * 31 + i) % n];
+  tile[threadIdx.x + (blockIdx.x >= first ? 1 : 0)] = v;
+  if (v > 1e9f) atomicAdd(x, 1.0f);
+}
+void parallel_failure() {
+  Buffer<float> x(random_floats(256, 8));
+  for (auto order : {emu::Order::Forward, emu::Order::Reverse}) {
+    emu::set_schedule(order);
+    const char* place = order == emu::Order::Forward ? "block (23,0,0), thread (63,0,0): out of"
+                                                     : "block (63,0,0), thread (63,0,0): out of";
+    for (int threads = 1; threads <= 4; ++threads) {
+      emu::settings().threads = threads;
+      EXPECT(MT_LAUNCH(failing_kernel, 64, 64, 0, nullptr, x.data, 256, 64u) == cudaSuccess);
+      EXPECT(MT_LAUNCH(failing_kernel, 64, 64, 0, nullptr, x.data, 256, 23u) ==
+             cudaErrorLaunchFailure);
+      EXPECT(emu::last_report().find(place) != std::string::npos);
+      cudaGetLastError();
+    }
+  }
+  emu::settings().threads = 0;
+}
+
 // To be run alone, with MINITORCH_EMULATOR_HOST_CHECK=1: the process dies.
 void host_access() {
   Buffer<float> x(32);
@@ -210,11 +236,17 @@ void host_access() {
 }
 
 int main(int argc, char** argv) {
-  std::vector<Test> tests = {{"frees", frees},         {"copies", copies},
-                             {"leaks", leaks},         {"memory_limit", memory_limit},
-                             {"cluster", cluster},     {"fresh_memory", fresh_memory},
-                             {"clocks", clocks},       {"idle_work", idle_work},
-                             {"warpgroup", warpgroup}, {"host_threads", host_threads}};
+  std::vector<Test> tests = {{"frees", frees},
+                             {"copies", copies},
+                             {"leaks", leaks},
+                             {"memory_limit", memory_limit},
+                             {"cluster", cluster},
+                             {"fresh_memory", fresh_memory},
+                             {"clocks", clocks},
+                             {"idle_work", idle_work},
+                             {"warpgroup", warpgroup},
+                             {"parallel_failure", parallel_failure},
+                             {"host_threads", host_threads}};
   if (argc == 2 && !std::strcmp(argv[1], "host_access")) tests = {{"host_access", host_access}};
   return run_tests(tests, argc, argv);
 }

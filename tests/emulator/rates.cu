@@ -90,6 +90,14 @@ int main() {
     std::printf("  a shuffle, per thread            %8.2f ns\n", shuffle / rounds / n);
     double shared = time([&] { MT_LAUNCH(shared_kernel, 1, n, 0, nullptr, y.data, 1000); });
     std::printf("  a shared load                    %8.2f ns\n", shared / 1000 / n);
+    double allocation = time(
+        [&] {
+          void* p;
+          cudaMallocAsync(&p, 4096, nullptr);
+          cudaFreeAsync(p, nullptr);
+        },
+        2000);
+    std::printf("  an allocation and its release    %8.2f us\n", allocation / 1e3);
     for (int threads : {1, 2}) {
       emu::settings().threads = threads;
       double gemm = time(

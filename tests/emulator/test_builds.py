@@ -11,7 +11,7 @@ import pytest
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "cuda_kernel" / "softmax.cu"
 VARIANTS = {
     "ucontext": ("-DMT_EMU_UCONTEXT",),
-    "sanitizers": ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"),
+    "sanitizers": ("-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"),
 }
 
 
@@ -20,7 +20,7 @@ def flags(request, builder):
     if request.param == "sanitizers":
         probe = builder.cache / "probe.cpp"
         probe.write_text("int main() {}\n")
-        command = [builder.compiler, VARIANTS["sanitizers"][0], str(probe), "-o", str(probe) + ".x"]
+        command = [builder.compiler, VARIANTS["sanitizers"][1], str(probe), "-o", str(probe) + ".x"]
         if subprocess.run(command, capture_output=True).returncode:
             pytest.skip("no sanitizers")
     return VARIANTS[request.param]

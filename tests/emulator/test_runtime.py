@@ -35,7 +35,7 @@ def emulated(run):
 
 @pytest.mark.parametrize(
     "name",
-    ["leaks", "memory_limit", "cluster", "fresh_memory", "clocks", "idle_work", "warpgroup",
+    ["leaks", "memory_limit", "cluster", "fresh_memory", "clocks", "idle_work", "warpgroup", "parallel_failure",
      "host_threads"],
 )  # fmt: skip
 def test_emulated(emulated, name):
