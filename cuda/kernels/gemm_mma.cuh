@@ -6,7 +6,7 @@
 // Grid: x = tiles of C, y = parts of K, z = batch.
 // Per stage a block reads 16 KiB and does 1 Mflop (16-bit): 64 flop per byte of L2.
 #pragma once
-#include "cuda/kernels/gemm_tile.cuh"
+#include "cuda/kernels/gemm_mma_tile.cuh"
 
 namespace mt::cuda {
 

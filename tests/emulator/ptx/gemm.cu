@@ -20,6 +20,7 @@ struct Case {
   Activation activation = Activation::none;
   int splits = 1, tile_n = 0;
   bool same_b = false;  // one B for the whole batch
+  cuda::GemmTuning::Pack pack = cuda::GemmTuning::Pack::never;
 };
 
 double activate(Activation activation, double x) {
@@ -76,6 +77,7 @@ void test_gemm(const Case& t) {
   args.activation = t.activation;
   tuning.splits = t.splits;
   tuning.tile_n = t.tile_n;
+  tuning.pack = t.pack;
   const std::string name = std::to_string(t.m) + "x" + std::to_string(t.n) + "x" +
                            std::to_string(t.k) + " batch " + std::to_string(t.batch) + " columns " +
                            std::to_string(t.a_cols) + std::to_string(t.b_cols) + " pad " +
@@ -192,6 +194,14 @@ void run_auto() {
   test_gemm<T>({.m = 136, .n = 152, .k = 88, .b_cols = true, .splits = 0});
   test_gemm<T>({.m = 40, .n = 24, .k = 1040, .b_cols = true, .bias = true, .splits = 0});
   test_gemm<T>({.m = 5, .n = 7, .k = 3, .batch = 2, .splits = 0});
+  // Nothing is aligned: operands are copied, one of them transposed.
+  Case t{.m = 37, .n = 41, .k = 67, .batch = 2, .a_cols = true, .b_cols = true, .pad = 1};
+  t.splits = 0;
+  t.pack = cuda::GemmTuning::Pack::always;
+  test_gemm<T>(t);
+  t.same_b = true;
+  t.a_cols = t.b_cols = false;
+  test_gemm<T>(t);
 }
 
 template <class T>
