@@ -8,14 +8,14 @@
 
 namespace mt::cuda {
 
-void gemm_mma_tf32(const GemmParams& p, cudaStream_t stream, int splits);
-void gemm_mma_float16(const GemmParams& p, cudaStream_t stream, int splits);
-void gemm_mma_bfloat16(const GemmParams& p, cudaStream_t stream, int splits);
+void gemm_mma_tf32(const GemmParams& p, cudaStream_t stream, int splits, int tile);
+void gemm_mma_float16(const GemmParams& p, cudaStream_t stream, int splits, int tile);
+void gemm_mma_bfloat16(const GemmParams& p, cudaStream_t stream, int splits, int tile);
 bool gemm_wgmma_tf32(const GemmParams& p, cudaStream_t stream, int tile_n);
 bool gemm_wgmma_float16(const GemmParams& p, cudaStream_t stream, int tile_n);
 bool gemm_wgmma_bfloat16(const GemmParams& p, cudaStream_t stream, int tile_n);
 
-bool gemm_mma(const GemmArgs& args, cudaStream_t stream, int splits) {
+bool gemm_mma(const GemmArgs& args, cudaStream_t stream, int splits, int tile) {
   auto* run = args.dtype == DType::BFloat16  ? gemm_mma_bfloat16
               : args.dtype == DType::Float16 ? gemm_mma_float16
               : args.dtype == DType::Float32 ? gemm_mma_tf32
@@ -28,7 +28,7 @@ bool gemm_mma(const GemmArgs& args, cudaStream_t stream, int splits) {
   for (int64_t first = 0; first < args.batch; first += kMaxGridZ)
     run(part_of_batch(p, first, std::min(kMaxGridZ, args.batch - first),
                       int64_t(itemsize(args.dtype))),
-        stream, splits);
+        stream, splits, tile);
   return true;
 }
 
@@ -81,11 +81,11 @@ static bool loads_fast(const void* p, int64_t lines, int64_t line_stride, int64_
 
 static bool dispatch(const GemmArgs& args, cudaStream_t stream, const GemmTuning& tuning) {
   using Path = GemmTuning::Path;
-  if (tuning.path == Path::wgmma) return gemm_wgmma(args, stream, tuning.tile_n);
+  if (tuning.path == Path::wgmma) return gemm_wgmma(args, stream, tuning.tile);
   if (tuning.path == Path::automatic && tuning.splits == 0 && !wants_splits(args) &&
-      gemm_wgmma(args, stream, tuning.tile_n))
+      gemm_wgmma(args, stream, tuning.tile))
     return true;
-  return gemm_mma(args, stream, tuning.splits);
+  return gemm_mma(args, stream, tuning.splits, tuning.tile);
 }
 
 bool gemm_tensor_core(const GemmArgs& args, bool allow_tf32, cudaStream_t stream,

@@ -9,7 +9,7 @@ namespace mt::cuda {
 struct GemmTuning {
   enum class Path { automatic, mma, wgmma } path = Path::automatic;
   int splits = 0;  // parts of K, summed by a second pass (mma); 0 chooses
-  int tile_n = 0;  // columns of a tile: 64, 128 or 256 (wgmma); 0 chooses
+  int tile = 0;    // columns of a tile: 64, 128 or (wgmma) 256; 0 chooses
   enum class Pack { automatic, never, always } pack = Pack::automatic;  // of operands not aligned
 };
 
@@ -24,7 +24,7 @@ bool gemm_tensor_core(const GemmArgs& args, bool allow_tf32, cudaStream_t stream
                       const GemmTuning& tuning = {});
 
 // The two kernels behind it, each with its own conditions.
-bool gemm_mma(const GemmArgs& args, cudaStream_t stream, int splits = 0);
-bool gemm_wgmma(const GemmArgs& args, cudaStream_t stream, int tile_n = 0);
+bool gemm_mma(const GemmArgs& args, cudaStream_t stream, int splits = 0, int tile = 0);
+bool gemm_wgmma(const GemmArgs& args, cudaStream_t stream, int tile = 0);
 
 }  // namespace mt::cuda
