@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "cuda/emulator/proxy.h"
 #include "cuda/emulator/ptx_copy.h"
 
 namespace mt::emu {
@@ -18,23 +19,43 @@ struct Mbarrier {
 };
 static_assert(sizeof(Mbarrier) == 8);
 
-// What arrivals at a barrier make known to those who wait, by parity of the phase.
-struct MbarrierClocks {
-  struct Pair {
-    SyncClock clock[2];
-  };
-  std::map<const void*, Pair> of;
+// Who initialised a barrier and when, and what arrivals make known to those who wait, by parity of
+// the phase.
+struct MbarrierOrder {
+  uint32_t rank = 0, time = 0;
+  SyncClock clock[2];
+};
+struct MbarrierOrders {
+  std::map<const void*, MbarrierOrder> of;
 };
 
-inline SyncClock& clock_of(const void* bar, int phase) {
-  return block_local<MbarrierClocks>().of[bar].clock[phase];
+inline MbarrierOrder& order_of(const void* bar) { return block_local<MbarrierOrders>().of[bar]; }
+inline SyncClock& clock_of(const void* bar, int phase) { return order_of(bar).clock[phase]; }
+
+inline void note_initialised(const void* bar) {
+  MbarrierOrder& order = order_of(bar);
+  order.rank = self().rank;
+  order.time = self().block->shared->now;
+}
+
+inline void check_initialised(const void* bar, const char* what, Location where) {
+  const SharedHeader* h = self().block->shared;
+  MbarrierOrder& order = order_of(bar);
+  if (order.time > h->now) order.time = 0;  // the race check has forgotten the past
+  if (h->checks && !has_synchronised_with(self(), order.rank, order.time))
+    fail(format("race: %s uses a barrier that thread %s initialised with no barrier in between",
+                what, text_of(self().block->threads[order.rank].thread_idx).c_str()),
+         where);
 }
 
 // `owner` is false for a barrier in another block of the cluster.
 inline Mbarrier load_mbarrier(const void* bar, const char* what, Location where,
                               bool owner = true) {
   check_aligned(bar, 8, what, where);
-  if (owner) check_shared(bar, what, where);
+  if (owner) {
+    check_shared(bar, what, where);
+    check_initialised(bar, what, where);
+  }
   Mbarrier b;
   std::memcpy(&b, bar, 8);
   if (b.magic != Mbarrier::kMagic)

@@ -15,6 +15,7 @@ inline void mbarrier_init(uint64_t* bar_shared, uint32_t count,
         emu::format("mbarrier_init: count %u is not in 1..%u", count, emu::Mbarrier::kMaxCount),
         where);
   emu::note_shared_write(bar_shared, 8);
+  emu::note_initialised(bar_shared);
   emu::Mbarrier b{emu::Mbarrier::kMagic, 0, count, count, 0};
   std::memcpy(bar_shared, &b, 8);
 }

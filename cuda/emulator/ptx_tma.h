@@ -144,6 +144,7 @@ inline void perform_store(const BulkCopy& c) {
 // What has been issued in a block and has not happened yet.
 struct BulkCopies {
   std::deque<BulkCopy> loads;
+  uint64_t random = 1;
   struct Stores {
     std::deque<BulkCopy> pending;
     uint32_t committed = 0;
@@ -154,10 +155,18 @@ struct BulkCopies {
     if (stores.empty()) stores.resize(self().block->size);
     return stores[self().rank];
   }
+  // Loads finish in any order: the schedule's.
+  size_t pick() {
+    if (settings().order == Order::Forward) return 0;
+    if (settings().order == Order::Reverse) return loads.size() - 1;
+    random = (random ^ settings().seed) * 6364136223846793005u + 1442695040888963407u;
+    return size_t(random >> 33) % loads.size();
+  }
   bool idle() {
     if (loads.empty()) return false;
-    BulkCopy c = loads.front();
-    loads.pop_front();
+    const auto at = loads.begin() + ptrdiff_t(pick());
+    BulkCopy c = *at;
+    loads.erase(at);
     perform_load(c);
     return true;
   }

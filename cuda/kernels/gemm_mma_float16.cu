@@ -3,8 +3,8 @@
 
 namespace mt::cuda {
 
-void gemm_mma_float16(const GemmParams& p, cudaStream_t stream, int splits) {
-  run_mma<float16>(p, stream, splits);
+void gemm_mma_float16(const GemmParams& p, cudaStream_t stream, int splits, int tile) {
+  run_mma<float16>(p, stream, splits, tile);
 }
 
 }  // namespace mt::cuda

@@ -1,9 +1,10 @@
-// Operand tiles of the mma.sync GEMM in shared memory: kTile lines of A (or columns of B) by 64
+// Operand tiles of the mma.sync GEMM in shared memory: `Lines` lines of A (or columns of B) by 64
 // bytes of K. "mn" is the index along M or N.
 //
 //   K-major  (K contiguous in memory)  rows of 64 bytes, one per mn; 16-byte chunk c of row r lies
 //            at chunk c ^ (r / 2 % 4), so that 8 rows of one chunk fall into 32 different banks
-//   MN-major                           rows of kTile elements, one per k; chunk c of row k lies at
+//   MN-major                           rows of `Lines` elements, one per k; chunk c of row k lies
+//   at
 //            c ^ (k % 8) for 16-bit types (ldmatrix.trans reads 8 k of one chunk), c ^ 2 (k % 4)
 //            for tf32 (a warp reads 4 k by 2 chunks with ordinary loads)
 #pragma once
@@ -13,17 +14,24 @@
 
 namespace mt::cuda {
 
-constexpr int kTile = 128, kTileBytes = kTile * 64, kMmaThreads = 256;
+// A block of kThreads computes Tile x Tile of C, each of its warps kWarpM x 32.
+template <int Tile>
+struct MmaShape {
+  static constexpr int kWarpM = Tile / 2, kWarpsN = Tile / 32, kThreads = 2 * kWarpsN * 32;
+  static constexpr int kStages = 4, kBytes = Tile * 64;  // of an operand in a stage
+  static constexpr int kShared = kStages * 2 * kBytes;
+  static_assert(kShared >= Tile * Tile * 4, "the sums of a tile fit where its operands were");
+};
 
 // How an operand reaches shared memory: 16-byte cp.async where rows are aligned, else one element
 // at a time with any strides (stored K-major).
 enum class Layout { k_major, mn_major, any };
 
-template <class T, Layout L>
+template <class T, Layout L, int Lines>
 struct OperandTile {
   static constexpr int kPerChunk = 16 / sizeof(T), kDepth = 64 / sizeof(T);
   static constexpr bool kMnMajor = L == Layout::mn_major;
-  static constexpr int kRowBytes = kMnMajor ? kTile * int(sizeof(T)) : 64;
+  static constexpr int kRowBytes = kMnMajor ? Lines * int(sizeof(T)) : 64;
 
   // Byte offset of the chunk that holds (mn, k).
   static __device__ __forceinline__ int offset(int mn, int k) {
@@ -37,13 +45,14 @@ struct OperandTile {
 };
 
 // Brings one operand's tiles to shared memory, one stage after the other.
-template <class T, Layout L>
+template <class T, Layout L, int Lines>
 class OperandLoader {
-  using Tile = OperandTile<T, L>;
+  using Tile = OperandTile<T, L, Lines>;
   static constexpr int kPerChunk = Tile::kPerChunk, kDepth = Tile::kDepth;
-  // A thread copies two chunks of 16 bytes per stage, 4 KiB apart.
-  static constexpr int kCopies = kTileBytes / 16 / kMmaThreads;
-  static constexpr int kRowChunks = Tile::kRowBytes / 16, kRowsApart = kMmaThreads / kRowChunks;
+  static constexpr int kThreads = MmaShape<Lines>::kThreads, kChunks = MmaShape<Lines>::kBytes / 16;
+  // A thread copies two chunks of 16 bytes per stage, half a tile apart.
+  static constexpr int kCopies = kChunks / kThreads;
+  static constexpr int kRowChunks = Tile::kRowBytes / 16, kRowsApart = kThreads / kRowChunks;
 
  public:
   // The tiles at line mn0 of a matrix of mn_end lines, from k_begin on, up to k_end.
@@ -93,8 +102,8 @@ class OperandLoader {
   __device__ __forceinline__ void copy_elements(Shared<char> tile) {
     const bool along_mn = mn_stride_ < k_stride_;  // neighbours in memory go to neighbour threads
 #pragma unroll 1
-    for (int i = int(threadIdx.x); i < kTileBytes / 16; i += kMmaThreads) {
-      const int mn = along_mn ? i % kTile : i / 4, k = (along_mn ? i / kTile : i % 4) * kPerChunk;
+    for (int i = int(threadIdx.x); i < kChunks; i += kThreads) {
+      const int mn = along_mn ? i % Lines : i / 4, k = (along_mn ? i / Lines : i % 4) * kPerChunk;
       Chunk chunk;
 #pragma unroll
       for (int j = 0; j < kPerChunk; ++j)
@@ -113,9 +122,9 @@ class OperandLoader {
 // mma.sync A fragment r[0], r[1] are the two halves of mn and r[2], r[3] the same in the second
 // half of K; for B the halves of K come first, so that {r[0], r[1]} and {r[2], r[3]} are two
 // fragments.
-template <class T, Layout L, bool IsB>
+template <class T, Layout L, int Lines, bool IsB>
 class FragmentReader {
-  using Tile = OperandTile<T, L>;
+  using Tile = OperandTile<T, L, Lines>;
   static constexpr int kPerChunk = Tile::kPerChunk;
   static constexpr bool kScalar = Tile::kMnMajor && sizeof(T) == 4;
 

@@ -4,17 +4,18 @@
 #include <algorithm>
 
 #include "cuda/kernels/gemm_launch.h"
+#include "cuda/kernels/gemm_pack.h"
 
 namespace mt::cuda {
 
-void gemm_mma_tf32(const GemmParams& p, cudaStream_t stream, int splits);
-void gemm_mma_float16(const GemmParams& p, cudaStream_t stream, int splits);
-void gemm_mma_bfloat16(const GemmParams& p, cudaStream_t stream, int splits);
+void gemm_mma_tf32(const GemmParams& p, cudaStream_t stream, int splits, int tile);
+void gemm_mma_float16(const GemmParams& p, cudaStream_t stream, int splits, int tile);
+void gemm_mma_bfloat16(const GemmParams& p, cudaStream_t stream, int splits, int tile);
 bool gemm_wgmma_tf32(const GemmParams& p, cudaStream_t stream, int tile_n);
 bool gemm_wgmma_float16(const GemmParams& p, cudaStream_t stream, int tile_n);
 bool gemm_wgmma_bfloat16(const GemmParams& p, cudaStream_t stream, int tile_n);
 
-bool gemm_mma(const GemmArgs& args, cudaStream_t stream, int splits) {
+bool gemm_mma(const GemmArgs& args, cudaStream_t stream, int splits, int tile) {
   auto* run = args.dtype == DType::BFloat16  ? gemm_mma_bfloat16
               : args.dtype == DType::Float16 ? gemm_mma_float16
               : args.dtype == DType::Float32 ? gemm_mma_tf32
@@ -27,7 +28,7 @@ bool gemm_mma(const GemmArgs& args, cudaStream_t stream, int splits) {
   for (int64_t first = 0; first < args.batch; first += kMaxGridZ)
     run(part_of_batch(p, first, std::min(kMaxGridZ, args.batch - first),
                       int64_t(itemsize(args.dtype))),
-        stream, splits);
+        stream, splits, tile);
   return true;
 }
 
@@ -68,15 +69,58 @@ static bool wants_splits(const GemmArgs& args) {
   return args.k >= 1024 && 3 * tiles < device_attribute(cudaDevAttrMultiProcessorCount);
 }
 
+// Whether the kernels load an operand fast: lines of K, or lines across it, that are aligned.
+static bool loads_fast(const void* p, int64_t lines, int64_t line_stride, int64_t k, int64_t stride,
+                       const GemmArgs& args, int64_t batch_stride, bool only_k_major) {
+  const int64_t size = int64_t(itemsize(args.dtype));
+  if (stride == 1 && has_aligned_lines(p, lines, line_stride, args.batch, batch_stride, size))
+    return true;
+  return !only_k_major && line_stride == 1 &&
+         has_aligned_lines(p, k, stride, args.batch, batch_stride, size);
+}
+
+static bool dispatch(const GemmArgs& args, cudaStream_t stream, const GemmTuning& tuning) {
+  using Path = GemmTuning::Path;
+  if (tuning.path == Path::wgmma) return gemm_wgmma(args, stream, tuning.tile);
+  if (tuning.path == Path::automatic && tuning.splits == 0 && !wants_splits(args) &&
+      gemm_wgmma(args, stream, tuning.tile))
+    return true;
+  return gemm_mma(args, stream, tuning.splits, tuning.tile);
+}
+
 bool gemm_tensor_core(const GemmArgs& args, bool allow_tf32, cudaStream_t stream,
                       const GemmTuning& tuning) {
-  using Path = GemmTuning::Path;
-  if (args.dtype == DType::Float32 && !allow_tf32) return false;
-  if (tuning.path == Path::wgmma) return gemm_wgmma(args, stream, tuning.tile_n);
-  if (tuning.path == Path::automatic && tuning.splits == 0 && !wants_splits(args) &&
-      gemm_wgmma(args, stream, tuning.tile_n))
-    return true;
-  return gemm_mma(args, stream, tuning.splits);
+  using Pack = GemmTuning::Pack;
+  const int64_t size = int64_t(itemsize(args.dtype));
+  const bool tf32 = args.dtype == DType::Float32;
+  if (tf32 && !allow_tf32) return false;
+  // An operand that loads slowly is copied first where the product is large enough to pay for it.
+  const double flops = 2.0 * double(args.m) * double(args.n) * double(args.k) * double(args.batch);
+  const bool pack = tuning.pack == Pack::automatic ? flops >= 1 << 29 : tuning.pack == Pack::always;
+  if (!pack || size > 4 || !is_floating(args.dtype) || !fits_int(args) || flops == 0)
+    return dispatch(args, stream, tuning);
+
+  // wgmma takes float32 operands only with K contiguous.
+  const bool only_k_major =
+      tf32 && device_attribute(cudaDevAttrComputeCapabilityMajor) == 9 && !wants_splits(args);
+  GemmArgs packed = args;
+  auto copy = [&](const void*& p, int64_t& batch_stride, int64_t lines, int64_t& line_stride,
+                  int64_t& stride) {
+    if (loads_fast(p, lines, line_stride, args.k, stride, args, batch_stride, only_k_major))
+      return PackedOperand();
+    PackedOperand copied(p, size, args.batch, batch_stride, lines, line_stride, args.k, stride,
+                         stream);
+    if (copied.data()) {
+      p = copied.data();
+      batch_stride = copied.batch_stride();
+      line_stride = copied.line_stride();
+      stride = 1;
+    }
+    return copied;
+  };
+  const PackedOperand a = copy(packed.a, packed.a_batch, args.m, packed.a_row, packed.a_col);
+  const PackedOperand b = copy(packed.b, packed.b_batch, args.n, packed.b_col, packed.b_row);
+  return dispatch(packed, stream, tuning);
 }
 
 }  // namespace mt::cuda

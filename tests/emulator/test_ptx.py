@@ -54,6 +54,7 @@ MISTAKES = [
     ("missing_barrier_wait", "late", "nobody has written"),
     ("refilled_too_soon", "early", "race"),
     ("refilled_too_soon", "late", "race"),
+    ("used_before_init", "early", "race|no mbarrier was initialised"),
     ("too_many_arrivals", "early", "more arrivals in one phase"),
     ("accumulator_read_early", "early", "wrong"),
     ("accumulator_read_early", "late", "wrong"),

@@ -18,8 +18,9 @@ struct Case {
   float alpha = 1, beta = 0;
   bool bias = false, bias_per_row = false;
   Activation activation = Activation::none;
-  int splits = 1, tile_n = 0;
+  int splits = 1, tile = 0;
   bool same_b = false;  // one B for the whole batch
+  cuda::GemmTuning::Pack pack = cuda::GemmTuning::Pack::never;
 };
 
 double activate(Activation activation, double x) {
@@ -75,12 +76,13 @@ void test_gemm(const Case& t) {
   args.bias_per_row = t.bias_per_row;
   args.activation = t.activation;
   tuning.splits = t.splits;
-  tuning.tile_n = t.tile_n;
+  tuning.tile = t.tile;
+  tuning.pack = t.pack;
   const std::string name = std::to_string(t.m) + "x" + std::to_string(t.n) + "x" +
                            std::to_string(t.k) + " batch " + std::to_string(t.batch) + " columns " +
                            std::to_string(t.a_cols) + std::to_string(t.b_cols) + " pad " +
                            std::to_string(t.pad) + " splits " + std::to_string(t.splits) +
-                           " tile " + std::to_string(t.tile_n);
+                           " tile " + std::to_string(t.tile);
   if (!cuda::gemm_tensor_core(args, true, nullptr, tuning)) {
     expect(false, "gemm: not supported", name);
     return;
@@ -121,9 +123,13 @@ void run_mma() {
     Case t{.m = 136, .n = 152, .k = 88};
     t.a_cols = layout & 1;
     t.b_cols = layout & 2;
-    test_gemm<T>(t);
+    for (int tile : {64, 128}) {
+      t.tile = tile;
+      test_gemm<T>(t);
+    }
   }
-  test_gemm<T>({.m = 130, .n = 133, .k = 37});  // nothing aligned
+  test_gemm<T>({.m = 130, .n = 133, .k = 37, .tile = 128});
+  test_gemm<T>({.m = 66, .n = 69, .k = 37, .tile = 64});  // nothing aligned
   test_gemm<T>({.m = 13, .n = 7, .k = 5, .batch = 3, .a_cols = true, .pad = 3});
   test_gemm<T>({.m = 1, .n = 1, .k = 1});
   test_gemm<T>({.m = 5, .n = 24, .k = 0, .beta = 0.5f, .bias = true});
@@ -156,8 +162,8 @@ void run_wgmma() {
     Case t{.m = 136, .n = 152, .k = tf32 ? 88 : 152};
     t.a_cols = layout & 1;
     t.b_cols = layout & 2;
-    for (int tile_n : {64, 128, 256}) {
-      t.tile_n = tile_n;
+    for (int tile : {64, 128, 256}) {
+      t.tile = tile;
       test_gemm<T>(t);
     }
   }
@@ -173,8 +179,8 @@ void run_wgmma() {
                 .bias = true,
                 .activation = Activation::gelu,
                 .same_b = true});
-  test_gemm<T>({.m = 136, .n = 264, .k = tf32 ? 168 : 328, .b_cols = true, .tile_n = 256});
-  test_gemm<T>({.m = 264, .n = 520, .k = 64, .b_cols = true, .tile_n = 64});
+  test_gemm<T>({.m = 136, .n = 264, .k = tf32 ? 168 : 328, .b_cols = true, .tile = 256});
+  test_gemm<T>({.m = 264, .n = 520, .k = 64, .b_cols = true, .tile = 64});
   test_gemm<T>({.m = 40,
                 .n = 44,
                 .k = 64,
@@ -192,6 +198,14 @@ void run_auto() {
   test_gemm<T>({.m = 136, .n = 152, .k = 88, .b_cols = true, .splits = 0});
   test_gemm<T>({.m = 40, .n = 24, .k = 1040, .b_cols = true, .bias = true, .splits = 0});
   test_gemm<T>({.m = 5, .n = 7, .k = 3, .batch = 2, .splits = 0});
+  // Nothing is aligned: operands are copied, one of them transposed.
+  Case t{.m = 37, .n = 41, .k = 67, .batch = 2, .a_cols = true, .b_cols = true, .pad = 1};
+  t.splits = 0;
+  t.pack = cuda::GemmTuning::Pack::always;
+  test_gemm<T>(t);
+  t.same_b = true;
+  t.a_cols = t.b_cols = false;
+  test_gemm<T>(t);
 }
 
 template <class T>

@@ -106,6 +106,16 @@ __global__ void refilled_too_soon(const float* in, float* out, bool right) {
   out[threadIdx.x] = v;
 }
 
+// Others use the barrier before they know that it has been initialised.
+__global__ void used_before_init(const float* in, float* out, bool right) {
+  MT_SHARED(uint64_t, bar, 1);
+  if (threadIdx.x == 0) ptx::mbarrier_init(raw(bar), kThreads);
+  if (right) __syncthreads();
+  ptx::mbarrier_arrive(raw(bar));
+  ptx::mbarrier_wait(raw(bar), 0);
+  out[threadIdx.x] = in[threadIdx.x];
+}
+
 // More arrivals in one phase than the barrier was made for.
 __global__ void too_many_arrivals(const float* in, float* out, bool right) {
   MT_SHARED(uint64_t, bar, 1);
@@ -183,6 +193,7 @@ int main(int argc, char** argv) {
   CASE(wrong_expect_tx)
   CASE(missing_barrier_wait)
   CASE(refilled_too_soon)
+  CASE(used_before_init)
   CASE(too_many_arrivals)
   if (cudaDeviceSynchronize() != cudaSuccess || cudaGetLastError() != cudaSuccess) {
     std::printf("%s\n", last_report().c_str());
