@@ -89,7 +89,7 @@ Tensor glu_backward(const Tensor& dy, const Tensor& x, int64_t dim) {
   MT_DISPATCH_CPU(x.device(), dy.numel(), binary_forward, BinaryOp::mul, compute, {{t, t, compute}},
                   make_iter(sizes, {&da, &dy, &s}), Number{});
   MT_DISPATCH(x.device(), dy.numel(), glu_gate_backward, compute, {{t, t, t, compute}},
-                  make_iter(sizes, {&db, &da, &a, &s}));
+              make_iter(sizes, {&db, &da, &a, &s}));
   return dx;
 }
 

@@ -54,5 +54,4 @@ MT_KERNEL(prelu_forward, void(DType compute, OperandTypes types, const ElementIt
 // y = a * sigmoid(b): operands {y, a, b}.
 MT_KERNEL(glu_forward, void(DType compute, OperandTypes types, const ElementIter& it))
 // db = da * a * (1 - s), s = sigmoid(b): operands {db, da, a, s}.
-MT_KERNEL(glu_gate_backward,
-                   void(DType compute, OperandTypes types, const ElementIter& it))
+MT_KERNEL(glu_gate_backward, void(DType compute, OperandTypes types, const ElementIter& it))

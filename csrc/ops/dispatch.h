@@ -38,17 +38,17 @@ class ReleaseGil {
   } while (0)
 
 #if defined(MT_WITH_CUDA)
-#define MT_DISPATCH(device_, work, kernel, ...)               \
-  do {                                                        \
-    const ::mt::Device on_ = (device_);                       \
-    ::mt::ReleaseGil no_gil_(work);                           \
-    if (MT_LIKELY(on_.is_cpu())) {                            \
-      ::mt::cpu::kernel(__VA_ARGS__);                         \
-    } else {                                                  \
-      ::mt::cuda::DeviceGuard guard_(on_.index);              \
-      ::mt::cuda::kernel(__VA_ARGS__);                        \
-      ::mt::cuda::check_launch(#kernel, on_.index);           \
-    }                                                         \
+#define MT_DISPATCH(device_, work, kernel, ...)     \
+  do {                                              \
+    const ::mt::Device on_ = (device_);             \
+    ::mt::ReleaseGil no_gil_(work);                 \
+    if (MT_LIKELY(on_.is_cpu())) {                  \
+      ::mt::cpu::kernel(__VA_ARGS__);               \
+    } else {                                        \
+      ::mt::cuda::DeviceGuard guard_(on_.index);    \
+      ::mt::cuda::kernel(__VA_ARGS__);              \
+      ::mt::cuda::check_launch(#kernel, on_.index); \
+    }                                               \
   } while (0)
 #else
 #define MT_DISPATCH(device_, work, kernel, ...) MT_DISPATCH_CPU(device_, work, kernel, __VA_ARGS__)

@@ -179,7 +179,7 @@ Tensor max_pool_indices(const Tensor& index, const Tensor& like, py::handle kern
   Tensor places = empty(index.sizes(), DType::Int64, index.device());
   if (places.numel())
     MT_DISPATCH(index.device(), index.numel(), max_pool_places, p, taps.data<uint8_t>(),
-                    places.data<int64_t>());
+                places.data<int64_t>());
   return places;
 }
 
@@ -202,8 +202,7 @@ Tensor avg_pool(const Tensor& x, py::handle kernel, py::handle stride, py::handl
   const DType t = avg_type(x.dtype());
   const Tensor xc = operand(x, t, p);
   Tensor y = empty_in_order(result_sizes(x, p, nd), t, x.device(), p.channels);
-  if (y.numel())
-    MT_DISPATCH(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
+  if (y.numel()) MT_DISPATCH(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
   return to_dtype(y, x.dtype());
 }
 

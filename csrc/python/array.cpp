@@ -83,10 +83,11 @@ PyObject* get_array_struct(TensorObject* t, void*) {
     return nullptr;
   }
   if (!x.device().is_cpu()) {
-    PyErr_Format(PyExc_TypeError,
-                 "can't convert %s device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
-                 "to host memory first.",
-                 to_string(x.device()).c_str());
+    PyErr_Format(
+        PyExc_TypeError,
+        "can't convert %s device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
+        "to host memory first.",
+        to_string(x.device()).c_str());
     return nullptr;
   }
   if (x.dtype() == DType::BFloat16) {
