@@ -51,15 +51,6 @@ void collect(Graph* graph) {
   if (graph->live.empty()) delete graph;
 }
 
-class RelaxedCapture {  // calls that a capturing thread may otherwise not make
- public:
-  RelaxedCapture() { cudaThreadExchangeStreamCaptureMode(&mode_); }
-  ~RelaxedCapture() { cudaThreadExchangeStreamCaptureMode(&mode_); }
-
- private:
-  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
-};
-
 }  // namespace
 
 bool capture_allocate(cudaStream_t stream, size_t bytes, void** data, cudaError_t* error) {

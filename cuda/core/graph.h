@@ -9,4 +9,16 @@ bool capture_allocate(cudaStream_t stream, size_t bytes, void** data, cudaError_
 // False: the block belongs to no graph.
 bool capture_release(void* data);
 
+// A scope for calls, such as allocations, that a thread may otherwise not make while it captures.
+class RelaxedCapture {
+ public:
+  RelaxedCapture() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  ~RelaxedCapture() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  RelaxedCapture(const RelaxedCapture&) = delete;
+  RelaxedCapture& operator=(const RelaxedCapture&) = delete;
+
+ private:
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+};
+
 }  // namespace mt::cuda

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "cuda/core/device.h"
+#include "cuda/core/graph.h"
 #include "cuda/core/stream.h"
 
 namespace mt::cuda {
@@ -21,6 +22,7 @@ IndexErrors* index_errors() {
   IndexErrors* errors = record.load(std::memory_order_acquire);
   if (MT_LIKELY(errors != nullptr)) return errors;
   void* memory = nullptr;
+  RelaxedCapture relaxed;
   MT_CUDA_CHECK(
       cudaHostAlloc(&memory, sizeof(IndexErrors), cudaHostAllocMapped | cudaHostAllocPortable));
   auto* fresh = new (memory) IndexErrors{};
