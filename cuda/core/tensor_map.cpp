@@ -2,7 +2,9 @@
 // into the emulator's plain struct.
 #include "cuda/core/tensor_map.h"
 
-#include "cuda/core/simt.h"
+#if !defined(MT_EMULATE)
+#include <cuda_runtime.h>
+#endif
 
 namespace mt::cuda {
 

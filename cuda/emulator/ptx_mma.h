@@ -29,15 +29,22 @@ inline float element(float, uint32_t word, int) {
 }
 inline int32_t element(int8_t, uint32_t word, int i) { return int8_t(word >> (8 * i)); }
 
+#if defined(__GNUC__) && !defined(__clang__)
+#define MT_EMU_OPTIMIZED __attribute__((noinline, optimize("O3")))
+#define MT_EMU_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define MT_EMU_OPTIMIZED __attribute__((noinline))
+#define MT_EMU_INDEPENDENT
+#endif
+
 // D [m, n] += A [m, k] B [k, n], row-major and dense: the one loop where emulated time goes, so
 // that it is worth optimising where the rest is built for short builds.
-__attribute__((noinline, optimize("O3"))) inline void multiply_add(float* d, const float* a,
-                                                                   const float* b, int m, int n,
-                                                                   int k) {
+MT_EMU_OPTIMIZED inline void multiply_add(float* d, const float* a, const float* b, int m, int n,
+                                          int k) {
   for (int i = 0; i < m; ++i)
     for (int p = 0; p < k; ++p) {
       const float x = a[i * k + p];
-#pragma GCC ivdep
+      MT_EMU_INDEPENDENT
       for (int j = 0; j < n; ++j) d[i * n + j] += x * b[p * n + j];
     }
 }

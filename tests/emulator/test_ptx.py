@@ -12,8 +12,9 @@ import subprocess
 
 import pytest
 
-from tests.emulator.ptx.build import build
+from tests.emulator.ptx.build import build, build_for_gpu
 
+GEMM = [f"cuda/kernels/gemm_{part}.cu" for part in ("mma_*", "wgmma_*", "pack", "tensor_core")]
 WRAPPERS = ["ptx_copy", "ptx_mma", "ptx_barrier", "ptx_tma", "ptx_wgmma", "ptx_cluster"]
 
 
@@ -34,10 +35,23 @@ def test_wrappers_agree_with_plain_arithmetic(name):
     assert done.stdout == "ok\n"
 
 
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_wrappers_on_a_gpu(name):
+    done = run(build_for_gpu(name))
+    assert (done.returncode, done.stdout) == (0, "ok\n"), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", ["mma", "wgmma", "auto"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "tf32"])
+def test_gemm_on_a_gpu(path, dtype):
+    done = run(build_for_gpu("gemm", *GEMM), path, dtype)
+    assert (done.returncode, done.stdout) == (0, "ok\n"), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("path", ["mma", "wgmma", "auto"])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "tf32"])
 def test_gemm_agrees_with_float64(path, dtype):
-    done = run(build("gemm", "cuda/kernels/gemm_*.cu"), path, dtype)
+    done = run(build("gemm", *GEMM), path, dtype)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "ok\n"
 
