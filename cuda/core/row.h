@@ -10,23 +10,33 @@ namespace mt::cuda {
 template <class T, int K>
 constexpr int kRowVector = K < int(16 / sizeof(T)) ? K : int(16 / sizeof(T));
 
-// Where one row is: a warp or the whole block works on it.
-template <bool kBlock>
+// Who works on one row: kLanes neighbouring lanes of a warp (a power of two), or the whole block.
+constexpr int kByBlock = 0;
+template <int kLanes>
 struct RowThreads {
-  __device__ __forceinline__ static int rank() { return kBlock ? int(threadIdx.x) : lane_index(); }
-  __device__ __forceinline__ static int count() { return kBlock ? int(blockDim.x) : kWarp; }
+  static constexpr bool kBlock = kLanes == kByBlock;
+
+  __device__ __forceinline__ static int rank() {
+    if constexpr (kBlock) return int(threadIdx.x);
+    else return int(threadIdx.x) % kLanes;
+  }
+  __device__ __forceinline__ static int count() {
+    if constexpr (kBlock) return int(blockDim.x);
+    else return kLanes;
+  }
   // The first row of this thread, and the distance to the next one.
   __device__ __forceinline__ static int64_t first() {
-    return kBlock ? int64_t(blockIdx.x)
-                  : int64_t(blockIdx.x) * (int(blockDim.x) / kWarp) + warp_index();
+    if constexpr (kBlock) return int64_t(blockIdx.x);
+    else return int64_t(blockIdx.x) * (int(blockDim.x) / kLanes) + int(threadIdx.x) / kLanes;
   }
   __device__ __forceinline__ static int64_t step() {
-    return kBlock ? int64_t(gridDim.x) : int64_t(gridDim.x) * (int(blockDim.x) / kWarp);
+    if constexpr (kBlock) return int64_t(gridDim.x);
+    else return int64_t(gridDim.x) * (int(blockDim.x) / kLanes);
   }
   template <class V, class F>
   __device__ __forceinline__ static V reduce(V v, V identity, const F& f) {
     if constexpr (kBlock) return block_reduce(v, identity, f);
-    else return warp_reduce(v, f);
+    else return warp_reduce(v, f, kLanes);
   }
   template <class V>
   __device__ __forceinline__ static V sum(V v) {
@@ -36,10 +46,10 @@ struct RowThreads {
 };
 
 // f(k, position) for the elements of this thread; position >= n for those outside of the row.
-template <class T, int K, bool kBlock, class F>
+template <class T, int K, int kLanes, class F>
 __device__ __forceinline__ void for_row(const F& f) {
   constexpr int V = kRowVector<T, K>;
-  const int t = RowThreads<kBlock>::rank(), threads = RowThreads<kBlock>::count();
+  const int t = RowThreads<kLanes>::rank(), threads = RowThreads<kLanes>::count();
 #pragma unroll
   for (int j = 0; j < K / V; j++)
 #pragma unroll
@@ -47,15 +57,15 @@ __device__ __forceinline__ void for_row(const F& f) {
 }
 
 // `vectors`: n is a multiple of kRowVector and x aligned to as many elements.
-template <class T, int K, bool kBlock>
+template <class T, int K, int kLanes>
 __device__ __forceinline__ void load_row(const T* x, int n, bool vectors, compute_t<T> outside,
                                          compute_t<T> (&v)[K]) {
   constexpr int V = kRowVector<T, K>;
   if (!vectors) {
-    for_row<T, K, kBlock>([&](int k, int i) { v[k] = i < n ? load(x[i]) : outside; });
+    for_row<T, K, kLanes>([&](int k, int i) { v[k] = i < n ? load(x[i]) : outside; });
     return;
   }
-  const int t = RowThreads<kBlock>::rank(), threads = RowThreads<kBlock>::count();
+  const int t = RowThreads<kLanes>::rank(), threads = RowThreads<kLanes>::count();
 #pragma unroll
   for (int j = 0; j < K / V; j++) {
     const int i = (j * threads + t) * V;
@@ -70,16 +80,16 @@ __device__ __forceinline__ void load_row(const T* x, int n, bool vectors, comput
   }
 }
 
-template <class T, int K, bool kBlock>
+template <class T, int K, int kLanes>
 __device__ __forceinline__ void store_row(T* y, int n, bool vectors, const compute_t<T> (&v)[K]) {
   constexpr int V = kRowVector<T, K>;
   if (!vectors) {
-    for_row<T, K, kBlock>([&](int k, int i) {
+    for_row<T, K, kLanes>([&](int k, int i) {
       if (i < n) y[i] = store_as<T>(v[k]);
     });
     return;
   }
-  const int t = RowThreads<kBlock>::rank(), threads = RowThreads<kBlock>::count();
+  const int t = RowThreads<kLanes>::rank(), threads = RowThreads<kLanes>::count();
 #pragma unroll
   for (int j = 0; j < K / V; j++) {
     const int i = (j * threads + t) * V;
@@ -98,9 +108,9 @@ bool rows_aligned(int64_t n, const P*... rows) {
 }
 
 // A long row, walked by the block or a warp: f(i, count) for pieces of up to V elements from i on.
-template <int V, bool kBlock = true, class F>
+template <int V, int kLanes = kByBlock, class F>
 __device__ __forceinline__ void for_pieces(int64_t n, const F& f) {
-  using Threads = RowThreads<kBlock>;
+  using Threads = RowThreads<kLanes>;
   for (int64_t i = int64_t(Threads::rank()) * V; i < n; i += int64_t(Threads::count()) * V)
     f(i, n - i < V ? int(n - i) : V);
 }

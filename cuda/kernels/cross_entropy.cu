@@ -86,19 +86,19 @@ MT_INLINE C soft_term(C goal, C x, C max, C log_sum) {
   return goal == C(0) ? C(0) : goal * ((max - x) + log_sum);  // zero hides a logit of -inf
 }
 
-template <class T, bool kBlock>
-__global__ void __launch_bounds__(kBlock ? kLongThreads : kWarpRows * kWarp)
+template <class T, int kLanes>
+__global__ void __launch_bounds__(kLanes == kByBlock ? kLongThreads : kWarpRows * kWarp)
     cross_entropy_row_kernel(const View<T> a, compute_t<T>* losses, Pair<double>* sums,
                              compute_t<T>* stats) {
   using C = compute_t<T>;
-  using Threads = RowThreads<kBlock>;
+  using Threads = RowThreads<kLanes>;
   constexpr int V = 16 / sizeof(T);
   const int64_t row = Threads::first();
   if (row >= a.rows) return;
   const int64_t at = row * a.c;
   const T* x = a.x + at;
   ExpSum<C> total = ExpSum<C>::none();
-  for_pieces<V, kBlock>(a.c, [&](int64_t i, int count) {
+  for_pieces<V, kLanes>(a.c, [&](int64_t i, int count) {
     C v[V];
     load_piece<T, V>(x + i, count, a.vectors, ExpSum<C>::lowest(), v);
     total.add(v);
@@ -209,13 +209,13 @@ void forward(const View<T>& a, void* loss, double* total, const F& losses_of) {
 
 // --- backward
 
-template <class T, bool kBlock>
-__global__ void __launch_bounds__(kBlock ? kLongThreads : kWarpRows * kWarp)
+template <class T, int kLanes>
+__global__ void __launch_bounds__(kLanes == kByBlock ? kLongThreads : kWarpRows * kWarp)
     cross_entropy_row_backward_kernel(const View<T> a, const compute_t<T>* stats,
                                       const compute_t<T>* dy, const double* total, T* dx,
                                       bool vectors) {
   using C = compute_t<T>;
-  using Threads = RowThreads<kBlock>;
+  using Threads = RowThreads<kLanes>;
   constexpr int V = 16 / sizeof(T);
   const int64_t row = Threads::first();
   if (row >= a.rows) return;
@@ -229,7 +229,7 @@ __global__ void __launch_bounds__(kBlock ? kLongThreads : kWarpRows * kWarp)
     goals = a.weight(y);
   }
   const C max = stats[2 * row], log_sum = stats[2 * row + 1], scale = g * goals;
-  for_pieces<V, kBlock>(a.c, [&](int64_t i, int count) {
+  for_pieces<V, kLanes>(a.c, [&](int64_t i, int count) {
     C v[V];
     load_piece<T, V>(a.x + at + i, count, vectors, max, v);
 #pragma unroll
@@ -293,11 +293,11 @@ void cross_entropy_forward(const CrossEntropyArgs& args, void* loss, void* stats
         MT_LAUNCH((cross_entropy_plane_kernel<T>), grid_for(a.rows, kThreads), kThreads, 0,
                   stream(), a, losses, sums, s);
       } else if (a.c < kLongRow) {
-        MT_LAUNCH((cross_entropy_row_kernel<T, false>), grid_for(a.rows, kWarpRows),
+        MT_LAUNCH((cross_entropy_row_kernel<T, kWarp>), grid_for(a.rows, kWarpRows),
                   kWarpRows * kWarp, 0, stream(), a, losses, sums, s);
       } else {
-        MT_LAUNCH((cross_entropy_row_kernel<T, true>), unsigned(a.rows), kLongThreads, 0, stream(),
-                  a, losses, sums, s);
+        MT_LAUNCH((cross_entropy_row_kernel<T, kByBlock>), unsigned(a.rows), kLongThreads, 0,
+                  stream(), a, losses, sums, s);
       }
     });
   })
@@ -317,10 +317,10 @@ void cross_entropy_backward(const CrossEntropyArgs& args, const void* stats, con
       MT_LAUNCH((cross_entropy_plane_backward_kernel<T>), grid_for(a.rows, kThreads), kThreads, 0,
                 stream(), a, s, g, total, out);
     } else if (a.c < kLongRow) {
-      MT_LAUNCH((cross_entropy_row_backward_kernel<T, false>), grid_for(a.rows, kWarpRows),
+      MT_LAUNCH((cross_entropy_row_backward_kernel<T, kWarp>), grid_for(a.rows, kWarpRows),
                 kWarpRows * kWarp, 0, stream(), a, s, g, total, out, vectors);
     } else {
-      MT_LAUNCH((cross_entropy_row_backward_kernel<T, true>), unsigned(a.rows), kLongThreads, 0,
+      MT_LAUNCH((cross_entropy_row_backward_kernel<T, kByBlock>), unsigned(a.rows), kLongThreads, 0,
                 stream(), a, s, g, total, out, vectors);
     }
   })

@@ -66,12 +66,12 @@ __global__ void __launch_bounds__(kGroupThreads, 1)
 }
 
 // Per plane [n, c]: partial[n, 0, c] = sum of dy, partial[n, 1, c] = sum of dy * (x - mean) * rstd.
-template <class T, bool kBlock>
-__global__ void __launch_bounds__(kBlock ? kThreads : kWarpRows * kWarp)
+template <class T, int kLanes>
+__global__ void __launch_bounds__(kLanes == kByBlock ? kThreads : kWarpRows * kWarp)
     group_norm_planes_kernel(const GroupNormArgs a, const T* dy, const compute_t<T>* means,
                              const compute_t<T>* rstds, bool vectors, compute_t<T>* partial) {
   using C = compute_t<T>;
-  using Threads = RowThreads<kBlock>;
+  using Threads = RowThreads<kLanes>;
   constexpr int V = 16 / sizeof(T);
   const int64_t plane = Threads::first();
   if (plane >= a.n * a.c) return;
@@ -80,7 +80,7 @@ __global__ void __launch_bounds__(kBlock ? kThreads : kWarpRows * kWarp)
   const C mean = means[group];
   const T *x = static_cast<const T*>(a.x) + plane * a.inner, *g = dy + plane * a.inner;
   Pair<double> sums{0, 0};
-  for_pieces<V, kBlock>(a.inner, [&](int64_t i, int count) {
+  for_pieces<V, kLanes>(a.inner, [&](int64_t i, int count) {
     C v[V], d[V], s = 0, sx = 0;
     load_piece<T, V>(x + i, count, vectors, mean, v);
     load_piece<T, V>(g + i, count, vectors, C(0), d);
@@ -172,11 +172,11 @@ void backward(const GroupNormArgs& a, const T* dy, const compute_t<T>* mean,
   const int64_t count = a.n * a.c;
   if (count > 0) {
     if (a.inner <= 1024) {
-      MT_LAUNCH((group_norm_planes_kernel<T, false>), grid_for(count, kWarpRows), kWarpRows * kWarp,
+      MT_LAUNCH((group_norm_planes_kernel<T, kWarp>), grid_for(count, kWarpRows), kWarpRows * kWarp,
                 0, stream(), a, dy, mean, rstd, vectors, partial);
     } else {
-      MT_LAUNCH((group_norm_planes_kernel<T, true>), unsigned(count), kThreads, 0, stream(), a, dy,
-                mean, rstd, vectors, partial);
+      MT_LAUNCH((group_norm_planes_kernel<T, kByBlock>), unsigned(count), kThreads, 0, stream(), a,
+                dy, mean, rstd, vectors, partial);
     }
   }
   if (count * a.inner > 0) {

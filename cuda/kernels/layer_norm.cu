@@ -39,11 +39,11 @@ struct View {
 };
 
 // The weight or the bias, or `missing` in place of a null pointer.
-template <class T, int K, bool kBlock>
+template <class T, int K, int kLanes>
 __device__ __forceinline__ void load_parameter(const T* p, int n, bool vectors,
                                                compute_t<T> missing, compute_t<T> (&v)[K]) {
   if (p) {
-    load_row<T, K, kBlock>(p, n, vectors, compute_t<T>(0), v);
+    load_row<T, K, kLanes>(p, n, vectors, compute_t<T>(0), v);
   } else {
 #pragma unroll
     for (int k = 0; k < K; k++) v[k] = missing;
@@ -60,24 +60,24 @@ __device__ __forceinline__ void load_parameter_piece(const T* p, int64_t i, int 
   }
 }
 
-template <class T, int K, bool kBlock>
-__global__ void __launch_bounds__(kBlock ? kRowThreads : kWarpRows * kWarp, 1)
+template <class T, int K, int kLanes>
+__global__ void __launch_bounds__(kLanes == kByBlock ? kRowThreads : kWarpRows * kWarp, 1)
     layer_norm_row_kernel(const View<T, compute_t<T>> a, T* y, compute_t<T>* means,
                           compute_t<T>* rstds, bool vectors) {
   using C = compute_t<T>;
-  using Threads = RowThreads<kBlock>;
+  using Threads = RowThreads<kLanes>;
   const int64_t row = Threads::first();
   if (row >= a.rows) return;
   const int n = int(a.n);
   C v[K], w[K];
-  load_row<T, K, kBlock>(a.x + row * n, n, vectors, C(0), v);
+  load_row<T, K, kLanes>(a.x + row * n, n, vectors, C(0), v);
   C mean = 0, squares = 0;
   if (a.centre) {
 #pragma unroll
     for (int k = 0; k < K; k++) mean += v[k];
     mean = Threads::sum(mean) / C(n);
   }
-  for_row<T, K, kBlock>([&](int k, int i) {
+  for_row<T, K, kLanes>([&](int k, int i) {
     v[k] -= mean;
     if (i < n) squares += v[k] * v[k];
   });
@@ -87,15 +87,15 @@ __global__ void __launch_bounds__(kBlock ? kRowThreads : kWarpRows * kWarp, 1)
     if (a.centre) means[row] = mean;
     rstds[row] = rstd;
   }
-  load_parameter<T, K, kBlock>(a.w, n, vectors, C(1), w);
+  load_parameter<T, K, kLanes>(a.w, n, vectors, C(1), w);
 #pragma unroll
   for (int k = 0; k < K; k++) v[k] = v[k] * rstd * w[k];
   if (a.b) {
-    load_parameter<T, K, kBlock>(a.b, n, vectors, C(0), w);
+    load_parameter<T, K, kLanes>(a.b, n, vectors, C(0), w);
 #pragma unroll
     for (int k = 0; k < K; k++) v[k] += w[k];
   }
-  store_row<T, K, kBlock>(y + row * n, n, vectors, v);
+  store_row<T, K, kLanes>(y + row * n, n, vectors, v);
 }
 
 template <class T>
@@ -155,24 +155,24 @@ constexpr int most_threads = sizeof(T) == 8 ? kRowThreads / 2 : kRowThreads;
 
 // --- backward; partial: [first rows, 2, n], dw before db, or null
 
-template <class T, int K, bool kBlock>
-__global__ void __launch_bounds__(kBlock ? most_threads<T> : kWarpRows * kWarp, 1)
+template <class T, int K, int kLanes>
+__global__ void __launch_bounds__(kLanes == kByBlock ? most_threads<T> : kWarpRows * kWarp, 1)
     layer_norm_row_backward_kernel(const View<T, compute_t<T>> a, const T* dy,
                                    const compute_t<T>* means, const compute_t<T>* rstds, T* dx,
                                    compute_t<T>* partial, bool vectors) {
   using C = compute_t<T>;
-  using Threads = RowThreads<kBlock>;
+  using Threads = RowThreads<kLanes>;
   const int n = int(a.n);
   const int64_t first = Threads::first();
   if (first >= a.rows) return;
   C w[K], dw[K], db[K];
-  load_parameter<T, K, kBlock>(a.w, n, vectors, C(1), w);
+  load_parameter<T, K, kLanes>(a.w, n, vectors, C(1), w);
 #pragma unroll
   for (int k = 0; k < K; k++) dw[k] = db[k] = 0;
   for (int64_t row = first; row < a.rows; row += Threads::step()) {
     C g[K], xh[K];
-    load_row<T, K, kBlock>(dy + row * n, n, vectors, C(0), g);
-    load_row<T, K, kBlock>(a.x + row * n, n, vectors, C(0), xh);
+    load_row<T, K, kLanes>(dy + row * n, n, vectors, C(0), g);
+    load_row<T, K, kLanes>(a.x + row * n, n, vectors, C(0), xh);
     const C mean = a.centre ? means[row] : C(0), rstd = rstds[row];
     Pair<C> sums{C(0), C(0)};
 #pragma unroll
@@ -188,11 +188,11 @@ __global__ void __launch_bounds__(kBlock ? most_threads<T> : kWarpRows * kWarp, 
     const C c1 = a.centre ? sums.a / C(n) : C(0), c2 = sums.b / C(n);
 #pragma unroll
     for (int k = 0; k < K; k++) g[k] = (g[k] - c1 - xh[k] * c2) * rstd;
-    store_row<T, K, kBlock>(dx + row * n, n, vectors, g);
+    store_row<T, K, kLanes>(dx + row * n, n, vectors, g);
   }
   if (!partial) return;
   partial += first * 2 * n;
-  for_row<T, K, kBlock>([&](int k, int i) {
+  for_row<T, K, kLanes>([&](int k, int i) {
     if (i >= n) return;
     partial[i] = dw[k];
     partial[n + i] = db[k];
@@ -258,7 +258,7 @@ void forward(const LayerNormArgs& args, T* y, compute_t<T>* mean, compute_t<T>* 
   const View<T, C> a(args);
   if (a.rows == 0) return;
 #define MT_ROWS_(K)                                                                              \
-  MT_LAUNCH((layer_norm_row_kernel<T, K, false>), grid_for(a.rows, kWarpRows), kWarpRows* kWarp, \
+  MT_LAUNCH((layer_norm_row_kernel<T, K, kWarp>), grid_for(a.rows, kWarpRows), kWarpRows* kWarp, \
             0, stream(), a, y, mean, rstd,                                                       \
             rows_aligned<T, kRowVector<T, K>>(a.n, a.x, a.w, a.b, y))
   const bool vectors = rows_aligned<T, 16 / sizeof(T)>(a.n, a.x, a.w, a.b, y);
@@ -267,7 +267,7 @@ void forward(const LayerNormArgs& args, T* y, compute_t<T>* mean, compute_t<T>* 
   } else if (a.n <= 512) {
     MT_ROWS_(16);
   } else if (a.n <= kRowThreads * 8) {
-    MT_LAUNCH((layer_norm_row_kernel<T, 8, true>), unsigned(a.rows), threads_for(a.n, 8), 0,
+    MT_LAUNCH((layer_norm_row_kernel<T, 8, kByBlock>), unsigned(a.rows), threads_for(a.n, 8), 0,
               stream(), a, y, mean, rstd, vectors);
   } else {
     MT_LAUNCH((layer_norm_long_kernel<T>), unsigned(a.rows), kLongThreads, 0, stream(), a, y, mean,
@@ -288,7 +288,7 @@ void backward(const LayerNormArgs& args, const T* dy, const compute_t<T>* mean,
   const Scratch scratch(dw ? size_t(count * 2 * a.n) * sizeof(C) : 0);
   C* partial = dw ? scratch.as<C>() : nullptr;
 #define MT_ROWS_(K)                                                                               \
-  MT_LAUNCH((layer_norm_row_backward_kernel<T, K, false>), blocks, kWarpRows* kWarp, 0, stream(), \
+  MT_LAUNCH((layer_norm_row_backward_kernel<T, K, kWarp>), blocks, kWarpRows* kWarp, 0, stream(), \
             a, dy, mean, rstd, dx, partial,                                                       \
             rows_aligned<T, kRowVector<T, K>>(a.n, a.x, a.w, dy, dx))
   const bool vectors = rows_aligned<T, 16 / sizeof(T)>(a.n, a.x, a.w, dy, dx);
@@ -298,7 +298,7 @@ void backward(const LayerNormArgs& args, const T* dy, const compute_t<T>* mean,
   } else if (a.n <= 256) {
     MT_ROWS_(8);
   } else if (a.n <= most_threads<T> * 8) {
-    MT_LAUNCH((layer_norm_row_backward_kernel<T, 8, true>), blocks, threads_for(a.n, 8), 0,
+    MT_LAUNCH((layer_norm_row_backward_kernel<T, 8, kByBlock>), blocks, threads_for(a.n, 8), 0,
               stream(), a, dy, mean, rstd, dx, partial, vectors);
   } else {
     MT_LAUNCH((layer_norm_long_backward_kernel<T>), blocks, kLongThreads, 0, stream(), a, dy, mean,

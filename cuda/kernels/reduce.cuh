@@ -164,7 +164,7 @@ __device__ __forceinline__ typename Op::Total total_of_strided(const Op& op,
                                                                const char* x, typename Op::Param c,
                                                                int64_t i, int64_t end, int step) {
   using S = typename Op::S;
-  constexpr int U = kWide ? 1 : 4;
+  constexpr int U = kWide ? 1 : sizeof(S) <= 2 ? 8 : 4;
   typename Op::Total total = op.start();
   while (i < end) {
     typename Op::Lane acc[U];

@@ -1,8 +1,8 @@
 // Softmax of rows: y = exp(x - max) / sum(exp(x - max)); backward dx = y * (dy - sum(dy * y)).
 // log_softmax: y = x - max - log(sum); backward dx = dy - exp(y) * sum(dy).
-// A row of up to 1024 elements stays in the registers of a warp, a longer one in those of a block;
-// beyond that the block reads it twice, for maximum and sum together and for the result. Along
-// another dim than the last, neighbouring threads take neighbouring columns.
+// A row of up to 1024 elements stays in the registers of a warp (short ones share a warp), a longer
+// one in those of a block; beyond that the block reads it twice, for maximum and sum together and
+// for the result. Along another dim than the last, neighbouring threads take neighbouring columns.
 // Bytes: one read and one write per element (two reads backward) where a row fits in registers.
 #include "ops/softmax.h"
 
@@ -13,19 +13,20 @@
 namespace mt::cuda {
 namespace {
 
-constexpr int kWarpRows = 4;       // rows, and warps, of a block
+constexpr int kRowThreads = 128;   // of a block that holds several rows
 constexpr int kLongThreads = 512;  // of a block that walks over a long row
 
-template <class T, int K, bool kBlock>
-__global__ void __launch_bounds__(kBlock ? 1024 : kWarpRows * kWarp)
+template <class T, int K, int kLanes>
+__global__ void __launch_bounds__(kLanes == kByBlock ? 1024 : kRowThreads)
     softmax_row_kernel(bool log, const T* x, T* y, int64_t rows, int n, bool vectors) {
   using C = compute_t<T>;
-  using Threads = RowThreads<kBlock>;
+  using Threads = RowThreads<kLanes>;
   const int64_t row = Threads::first();
-  if (row >= rows) return;
+  const bool live = row < rows;  // the lanes of a warp stay together
+  const int64_t at = (live ? row : rows - 1) * n;
   const C lowest = ExpSum<C>::lowest();
   C v[K];
-  load_row<T, K, kBlock>(x + row * n, n, vectors, lowest, v);
+  load_row<T, K, kLanes>(x + at, n, vectors, lowest, v);
   C top = lowest;
 #pragma unroll
   for (int k = 0; k < K; k++) top = v[k] > top ? v[k] : top;
@@ -43,7 +44,7 @@ __global__ void __launch_bounds__(kBlock ? 1024 : kWarpRows * kWarp)
   const C scale = log ? fn::log(sum) : C(1) / sum;
 #pragma unroll
   for (int k = 0; k < K; k++) v[k] = log ? v[k] - scale : v[k] * scale;
-  store_row<T, K, kBlock>(y + row * n, n, vectors, v);
+  if (live) store_row<T, K, kLanes>(y + at, n, vectors, v);
 }
 
 template <class T>
@@ -136,24 +137,25 @@ MT_INLINE C gradient(bool log, C dy, C y, C dot) {
   return log ? dy - fn::exp(y) * dot : y * (dy - dot);
 }
 
-template <class T, int K, bool kBlock>
-__global__ void __launch_bounds__(kBlock ? 1024 : kWarpRows * kWarp)
+template <class T, int K, int kLanes>
+__global__ void __launch_bounds__(kLanes == kByBlock ? 1024 : kRowThreads)
     softmax_row_backward_kernel(bool log, const T* dy, const T* y, T* dx, int64_t rows, int n,
                                 bool vectors) {
   using C = compute_t<T>;
-  using Threads = RowThreads<kBlock>;
+  using Threads = RowThreads<kLanes>;
   const int64_t row = Threads::first();
-  if (row >= rows) return;
+  const bool live = row < rows;
+  const int64_t at = (live ? row : rows - 1) * n;
   C g[K], v[K];
-  load_row<T, K, kBlock>(dy + row * n, n, vectors, C(0), g);
-  load_row<T, K, kBlock>(y + row * n, n, vectors, C(0), v);
+  load_row<T, K, kLanes>(dy + at, n, vectors, C(0), g);
+  load_row<T, K, kLanes>(y + at, n, vectors, C(0), v);
   C dot = 0;
 #pragma unroll
   for (int k = 0; k < K; k++) dot += term(log, g[k], v[k]);
   dot = Threads::sum(dot);
 #pragma unroll
   for (int k = 0; k < K; k++) g[k] = gradient(log, g[k], v[k], dot);
-  store_row<T, K, kBlock>(dx + row * n, n, vectors, g);
+  if (live) store_row<T, K, kLanes>(dx + at, n, vectors, g);
 }
 
 template <class T>
@@ -217,18 +219,22 @@ void forward(bool log, const T* x, T* y, int64_t outer, int64_t n, int64_t inner
               stream(), log, x, y, outer, n, inner, along);
     return;
   }
-#define MT_ROWS_(K)                                                                             \
-  MT_LAUNCH((softmax_row_kernel<T, K, false>), grid_for(outer, kWarpRows), kWarpRows* kWarp, 0, \
-            stream(), log, x, y, outer, int(n), rows_aligned<T, kRowVector<T, K>>(n, x, y))
-  if (n <= 128) {
-    MT_ROWS_(4);
+#define MT_ROWS_(K, lanes)                                                                        \
+  MT_LAUNCH((softmax_row_kernel<T, K, lanes>), grid_for(outer, kRowThreads / lanes), kRowThreads, \
+            0, stream(), log, x, y, outer, int(n), rows_aligned<T, kRowVector<T, K>>(n, x, y))
+  if (n <= 16) {
+    MT_ROWS_(4, 4);
+  } else if (n <= 64) {
+    MT_ROWS_(4, 16);
+  } else if (n <= 128) {
+    MT_ROWS_(4, kWarp);
   } else if (n <= 512) {
-    MT_ROWS_(16);
+    MT_ROWS_(16, kWarp);
   } else if (n <= 1024) {
-    MT_ROWS_(32);
+    MT_ROWS_(32, kWarp);
   } else if (n <= 1024 * 16) {
-    MT_LAUNCH((softmax_row_kernel<T, 16, true>), unsigned(outer), threads_for(n, 16), 0, stream(),
-              log, x, y, outer, int(n), rows_aligned<T, 16 / sizeof(T)>(n, x, y));
+    MT_LAUNCH((softmax_row_kernel<T, 16, kByBlock>), unsigned(outer), threads_for(n, 16), 0,
+              stream(), log, x, y, outer, int(n), rows_aligned<T, 16 / sizeof(T)>(n, x, y));
   } else {
     MT_LAUNCH((softmax_long_kernel<T>), unsigned(outer), kLongThreads, 0, stream(), log, x, y, n,
               rows_aligned<T, 16 / sizeof(T)>(n, x, y));
@@ -244,16 +250,20 @@ void backward(bool log, const T* dy, const T* y, T* dx, int64_t outer, int64_t n
               kThreads, 0, stream(), log, dy, y, dx, outer, n, inner, along);
     return;
   }
-#define MT_ROWS_(K)                                                                 \
-  MT_LAUNCH((softmax_row_backward_kernel<T, K, false>), grid_for(outer, kWarpRows), \
-            kWarpRows* kWarp, 0, stream(), log, dy, y, dx, outer, int(n),           \
+#define MT_ROWS_(K, lanes)                                                                    \
+  MT_LAUNCH((softmax_row_backward_kernel<T, K, lanes>), grid_for(outer, kRowThreads / lanes), \
+            kRowThreads, 0, stream(), log, dy, y, dx, outer, int(n),                          \
             rows_aligned<T, kRowVector<T, K>>(n, dy, y, dx))
-  if (n <= 128) {
-    MT_ROWS_(4);
+  if (n <= 16) {
+    MT_ROWS_(4, 4);
+  } else if (n <= 64) {
+    MT_ROWS_(4, 16);
+  } else if (n <= 128) {
+    MT_ROWS_(4, kWarp);
   } else if (n <= 512) {
-    MT_ROWS_(16);
+    MT_ROWS_(16, kWarp);
   } else if (n <= 1024 * 8) {
-    MT_LAUNCH((softmax_row_backward_kernel<T, 8, true>), unsigned(outer), threads_for(n, 8), 0,
+    MT_LAUNCH((softmax_row_backward_kernel<T, 8, kByBlock>), unsigned(outer), threads_for(n, 8), 0,
               stream(), log, dy, y, dx, outer, int(n),
               rows_aligned<T, 16 / sizeof(T)>(n, dy, y, dx));
   } else {

@@ -91,3 +91,35 @@ def test_clip_grad_norm_of_nan():
     p.grad = minitorch.tensor([1.0, float("nan"), 2.0]).cuda()
     assert np.isnan(minitorch.nn.utils.clip_grad_norm_([p], 1.0).item())
     assert np.isnan(numbers(p.grad)).all()
+
+
+def test_a_training_step_in_a_graph_never_waits_for_the_device():
+    nn = minitorch.nn
+
+    def build():
+        minitorch.manual_seed(0)
+        layers = nn.Linear(8, 16), nn.LayerNorm(16), nn.ReLU(), nn.BatchNorm1d(16), nn.Linear(16, 5)
+        model = nn.Sequential(*layers).cuda()
+        return model, minitorch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    x, y = random(32, 8).cuda(), (minitorch.arange(32) % 5).cuda()
+
+    def step(model, optimizer):
+        optimizer.zero_grad(set_to_none=False)
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        return loss
+
+    eager = build()
+    want = [step(*eager).item() for _ in range(5)]
+    captured = build()
+    got = [step(*captured).item()]
+    graph = minitorch.cuda.CUDAGraph()
+    with minitorch.cuda.graph(graph):
+        loss = step(*captured)
+    for _ in range(4):
+        graph.replay()
+        got.append(loss.item())
+    assert got == want
