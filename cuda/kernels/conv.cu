@@ -201,6 +201,8 @@ void gather(const ConvParams& p, bool backward, const T* x, const T* w, const T*
     switch (tile_size<T>(rule.m, source.extent, int64_t(rule.classes) * rule.groups)) {
       case TileSize::large:
         return run_gather<T, typename Tiles<T>::Large>(rule, source.extent, k, a, source, store);
+      case TileSize::wide:
+        return run_gather<T, typename Tiles<T>::Wide>(rule, source.extent, k, a, source, store);
       case TileSize::medium:
         return run_gather<T, typename Tiles<T>::Medium>(rule, source.extent, k, a, source, store);
       case TileSize::small:

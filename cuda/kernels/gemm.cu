@@ -18,6 +18,8 @@ void gemm_float(const GemmArgs& args) {
   switch (tile_size<C>(args.m, args.n, args.batch)) {
     case TileSize::large:
       return gemm_tiles<C, C, typename Tiles<C>::Large>(args);
+    case TileSize::wide:
+      return gemm_tiles<C, C, typename Tiles<C>::Wide>(args);
     case TileSize::medium:
       return gemm_tiles<C, C, typename Tiles<C>::Medium>(args);
     case TileSize::small:

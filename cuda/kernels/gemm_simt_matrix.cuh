@@ -142,18 +142,20 @@ struct Tiles;
 template <>
 struct Tiles<float> {
   using Large = TileShape<float, 128, 128, 8, 64, 32, 8, 8, 2>;
+  using Wide = TileShape<float, 64, 128, 8, 32, 64, 8, 8, 3>;
   using Medium = TileShape<float, 64, 64, 16, 32, 32, 8, 4, 4>;
   using Small = TileShape<float, 32, 32, 16, 32, 16, 4, 4, 8>;
 };
 template <>
 struct Tiles<double> {
   using Large = TileShape<double, 64, 64, 8, 32, 32, 8, 4, 3>;
+  using Wide = Large;
   using Medium = Large;
   using Small = TileShape<double, 32, 32, 8, 32, 16, 4, 4, 6>;
 };
 
 // The largest tile of which there are enough to fill a GPU, and no wider than the product.
-enum class TileSize { large, medium, small };
+enum class TileSize { large, wide, medium, small };
 template <class C>
 TileSize tile_size(int64_t m, int64_t n, int64_t batch) {
   using S = Tiles<C>;
@@ -161,6 +163,7 @@ TileSize tile_size(int64_t m, int64_t n, int64_t batch) {
     return m * 2 > bm && n * 2 > bn && ceil_div(m, bm) * ceil_div(n, bn) * batch >= least;
   };
   if (fits(S::Large::BM, S::Large::BN, 96)) return TileSize::large;
+  if (m > 32 && m <= 64 && fits(S::Wide::BM, S::Wide::BN, 192)) return TileSize::wide;
   if (fits(S::Medium::BM, S::Medium::BN, 1) && m > 32 && n > 32) return TileSize::medium;
   return TileSize::small;
 }

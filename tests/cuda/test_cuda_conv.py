@@ -41,6 +41,7 @@ CONVOLUTIONS = {
     "3x3": ((2, 5, 9, 11), (40, 5, 3, 3), {"padding": 1}),
     "many channels": ((1, 70, 6, 6), (66, 70, 3, 3), {"padding": 1}),
     "large tiles": ((2, 4, 68, 70), (68, 4, 1, 2), {}),
+    "wide tiles": ((1, 2, 160, 160), (33, 2, 1, 2), {"padding": (0, 1)}),
     "strided": ((2, 3, 9, 10), (5, 3, 3, 3), {"stride": 2, "padding": 1}),
     "stride beyond the kernel": ((1, 2, 11, 10), (3, 2, 2, 2), {"stride": 3}),
     "patches": ((2, 3, 16, 16), (8, 3, 8, 8), {"stride": 8}),

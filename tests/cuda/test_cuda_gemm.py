@@ -57,6 +57,12 @@ def test_large_tiles():
     check(lambda a, b: a[:, :100].transpose(0, 1) @ b, a, b)
 
 
+@pytest.mark.parametrize("layouts", [("rows", "rows"), ("columns", "columns"), ("sliced", "rows")])
+def test_wide_tiles(layouts):
+    a, b = uniform(66, 36, 12), uniform(66, 12, 260, seed=1)
+    check(lambda a, b: laid_out(a, layouts[0]) @ laid_out(b, layouts[1]), a, b)
+
+
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize(("m", "k", "n"), [(40, 700, 36), (3, 1500, 5), (66, 600, 34)])
 def test_parts_of_k(m, k, n, dtype):
