@@ -32,8 +32,9 @@ struct SharedArray {
 struct SharedHeader {
   bool checks;
   uint32_t now;
-  uint32_t used;     // end of the last array, from the window's start
-  uint32_t statics;  // bytes of static arrays
+  uint32_t all_seen;  // every thread of the block has seen all accesses up to this time
+  uint32_t used;      // end of the last array, from the window's start
+  uint32_t statics;   // bytes of static arrays
   int count;
   Block* block;
   SharedArray arrays[kMaxSharedArrays];
@@ -41,7 +42,7 @@ struct SharedHeader {
 static_assert(sizeof(SharedHeader) <= 4096 + 1024);
 
 // bits: 0-3 bytes written since the poisoning; 4-7, 8-11, 12-15 bytes touched by writer, readers;
-// 16 the writer was atomic.
+// 16 the writer was atomic; 17-31 the tag, see note_read.
 struct ShadowWord {
   uint32_t writer, reader0, reader1, bits;
 };
@@ -51,6 +52,7 @@ struct Row {
   uint32_t time[kMaxThreads];
 };
 
+constexpr int kTagShift = 17;
 constexpr uint32_t kRankBits = 10, kRankMask = (1u << kRankBits) - 1;
 constexpr uint32_t kMaxTime = (1u << (32 - kRankBits)) - 2;
 
@@ -89,30 +91,29 @@ MT_EMU_INLINE uint32_t byte_mask(const void* p) {
 template <size_t N>
 constexpr bool kInlineAccess = N == 1 || N == 2 || (N % 4 == 0 && N <= 16);
 
+// Loads that compilers do not turn into gathers, which are slower than what they replace.
+MT_EMU_INLINE uint32_t plain(const uint32_t& x) {
+  return *const_cast<const volatile uint32_t*>(&x);
+}
+
+// The shadow of a read that is not tagged.
+__attribute__((noinline)) void record_read(const void* p, size_t bytes);
+
 template <size_t N>
 MT_EMU_INLINE void note_read(SharedHeader* h, const void* p) {
   if constexpr (kInlineAccess<N>) {
+    // Of words with the tag of this time, all bytes are written, the writer has been seen by all,
+    // and two readers are known: nothing to check or to add.
     constexpr size_t kWords = (N + 3) / 4;
-    Thread& t = self();
-    const uint32_t seen = t.seen, me = h->now << kRankBits | t.rank, mask = byte_mask<N>(p);
-    ShadowWord* w = shadow_of(p);
-    bool slow = t.block->shared != h;
-    for (size_t i = 0; i < kWords; ++i)
-      slow |= (w[i].bits & mask) != mask || unordered(w[i].writer, me, seen);
-    if (__builtin_expect(slow, 0)) return check_access_here(p, N, Access::Read);
-    for (size_t i = 0; i < kWords; ++i) {
-      if (w[i].reader0 == me) {
-        w[i].bits |= mask << 8;
-      } else if (!unordered(w[i].reader0, me, seen)) {
-        w[i].reader0 = me;
-        w[i].bits = (w[i].bits & ~0xf00u) | mask << 8;
-      } else {
-        w[i].reader1 = me;
-        w[i].bits = (w[i].bits & ~0xf000u) | mask << 12;
-      }
-    }
+    const uint32_t mask = byte_mask<N>(p), wanted = h->now << kTagShift | mask;
+    const ShadowWord* w = shadow_of(p);
+    uint32_t different = plain(w[0].bits) ^ wanted;
+    if constexpr (kWords > 1) different |= plain(w[1].bits) ^ wanted;
+    if constexpr (kWords > 2) different |= plain(w[2].bits) ^ wanted;
+    if constexpr (kWords > 3) different |= plain(w[3].bits) ^ wanted;
+    if (different & (~0u << kTagShift | mask)) record_read(p, N);
   } else {
-    check_access_here(p, N, Access::Read);
+    record_read(p, N);
   }
 }
 
@@ -125,8 +126,8 @@ MT_EMU_INLINE void note_write(SharedHeader* h, const void* p) {
     ShadowWord* w = shadow_of(p);
     bool slow = t.block->shared != h;
     for (size_t i = 0; i < kWords; ++i)
-      slow |= unordered(w[i].writer, me, seen) || unordered(w[i].reader0, me, seen) ||
-              unordered(w[i].reader1, me, seen);
+      slow |= unordered(plain(w[i].writer), me, seen) || unordered(plain(w[i].reader0), me, seen) ||
+              unordered(plain(w[i].reader1), me, seen);
     if (__builtin_expect(slow, 0)) return check_access_here(p, N, Access::Write);
     for (size_t i = 0; i < kWords; ++i) {
       // Of a word that the thread writes in parts, all parts are kept.

@@ -269,6 +269,42 @@ void spin() {
   EXPECT(out.host()[0] == 42 + 95);
 }
 
+__global__ void indices_kernel(int* out) {
+  const int block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
+  const int thread = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
+  const int threads = blockDim.x * blockDim.y * blockDim.z;
+  // Warps are made of neighbours in x, then y, then z.
+  const int first = __shfl_sync(0xffffffffu, thread, 0);
+  out[block * threads + thread] = first * 100000 + block * 1000 + thread;
+}
+
+void indices() {
+  Buffer<int> out(12 * 192);
+  CHECK_CUDA(MT_LAUNCH(indices_kernel, dim3(3, 2, 2), dim3(4, 16, 3), 0, nullptr, out.data));
+  auto r = out.host();
+  for (int b = 0; b < 12; ++b)
+    for (int t = 0; t < 192; ++t) EXPECT(r[b * 192 + t] == t / 32 * 32 * 100000 + b * 1000 + t);
+}
+
+// A tree over shared memory: a barrier per step, by all 1024 threads.
+__global__ void tree_kernel(int* out) {
+  MT_SHARED(int, sums, 1024);
+  const int t = threadIdx.x;
+  sums[t] = t + blockIdx.x;
+  for (int half = 512; half > 0; half /= 2) {
+    __syncthreads();
+    if (t < half) sums[t] += sums[t + half];
+  }
+  if (t == 0) out[blockIdx.x] = sums[0];
+}
+
+void tree() {
+  Buffer<int> out(40);
+  CHECK_CUDA(MT_LAUNCH(tree_kernel, 40, 1024, 0, nullptr, out.data));
+  auto r = out.host();
+  for (int b = 0; b < 40; ++b) EXPECT(r[b] == 1023 * 512 + 1024 * b);
+}
+
 int main(int argc, char** argv) {
   return run_tests({{"add", add},
                     {"sum", sum},
@@ -279,6 +315,8 @@ int main(int argc, char** argv) {
                     {"early_exit", early_exit},
                     {"warp_private", warp_private},
                     {"last_block", last_block},
-                    {"spin", spin}},
+                    {"spin", spin},
+                    {"indices", indices},
+                    {"tree", tree}},
                    argc, argv);
 }

@@ -29,7 +29,7 @@ def flags(request, builder):
 def test_kernels(run, flags):
     result = run("kernels", flags=flags)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.count(": ok\n") >= 10 and result.stderr == ""
+    assert result.stdout.count(": ok\n") >= 12 and result.stderr == ""
 
 
 def test_a_report_leaves_the_emulator_usable(run, flags):
