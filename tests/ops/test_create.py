@@ -62,7 +62,7 @@ def test_same_as_torch(make):
         (lambda: mt.arange(0, 1, 0), RuntimeError, "nonzero"),
         (lambda: mt.zeros(2, dtype=3), TypeError, "minitorch.dtype"),
         (lambda: mt.zeros(2, colour=3), TypeError, "colour"),
-        (lambda: mt.zeros(2, device="cuda"), RuntimeError, "CUDA"),
+        (lambda: mt.zeros(2, device="cuda:99"), RuntimeError, "CUDA"),
         (lambda: mt.device("gpu"), RuntimeError, "gpu"),
     ],
 )
