@@ -25,7 +25,7 @@ MT_BINARY_BIT_OPS(MT_FUNCTOR_)
 MT_BINARY_INT_OPS(MT_FUNCTOR_)
 
 #define MT_CASE_FORWARD_(name, ...) \
-  case BinaryOp::name:      \
+  case BinaryOp::name:              \
     return run_elementwise<T, T, 2>(it, types, name##_f<T>{alpha.as<T>()});
 
 template <class T>

@@ -13,7 +13,7 @@ namespace {
 MT_COMPARE_OPS(MT_FUNCTOR_)
 
 #define MT_CASE_FORWARD_(name, ...) \
-  case CompareOp::name:     \
+  case CompareOp::name:             \
     return run_elementwise<bool, T, 2>(it, types, name##_f<T>{});
 
 template <class T>

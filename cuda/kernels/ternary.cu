@@ -21,7 +21,7 @@ MT_TERNARY_NUMERIC_OPS(MT_FUNCTOR_)
 MT_TERNARY_FLOAT_OPS(MT_FUNCTOR_)
 
 #define MT_CASE_FORWARD_(name, ...) \
-  case TernaryOp::name:     \
+  case TernaryOp::name:             \
     return run_elementwise<T, T, 3>(it, types, name##_f<T>{value.as<T>()});
 
 template <class T>
