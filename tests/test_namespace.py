@@ -23,6 +23,7 @@ def test_everything_public_has_a_docstring():
             assert f.__doc__, name
 
 
+@pytest.mark.skipif(minitorch.cuda.is_available(), reason="a GPU, real or emulated")
 def test_without_cuda():
     assert not minitorch.cuda.is_available() and minitorch.cuda.device_count() == 0
     minitorch.cuda.manual_seed_all(1)
