@@ -28,9 +28,7 @@ def _tensors(parameters: Any) -> list[Tensor]:
 def _alike(tensors: list[Tensor]) -> bool:
     """Whether one call of the extension can take all of them."""
     dtype, device = tensors[0].dtype, tensors[0].device
-    return dtype.is_floating_point and all(
-        t.dtype is dtype and t.device == device for t in tensors
-    )
+    return dtype.is_floating_point and all(t.dtype is dtype and t.device == device for t in tensors)
 
 
 def get_total_norm(
