@@ -2,10 +2,10 @@
 // intrinsics, cached loads. Fast-math variants compute the exact function.
 #pragma once
 #include <bit>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <limits>
 
 #include "cuda/emulator/vector_types.h"
@@ -223,4 +223,8 @@ MT_EMU_DEVICE_ void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 MT_EMU_DEVICE_ void __threadfence_block() { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
 MT_EMU_DEVICE_ void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
-inline long long clock64() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+inline long long clock64() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000ll + now.tv_nsec;
+}

@@ -1,6 +1,5 @@
 // Launching kernels: MT_LAUNCH and the runtime's launch functions.
 #pragma once
-#include <memory>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -22,7 +21,8 @@ struct LaunchConfig {
 // A kernel with its arguments, without its type.
 struct KernelCall {
   void (*invoke)(const void* call);
-  std::shared_ptr<void> (*copy)(const void* call);
+  void* (*copy)(const void* call);
+  void (*destroy)(void* copy);
   const void* call;
 };
 
@@ -57,14 +57,13 @@ cudaError_t launch_values(LaunchConfig config, void (*kernel)(P...), std::tuple<
   (void)index;
   if (!usable) return cudaErrorLaunchFailure;
   Call call{kernel, std::move(values)};
-  return submit(config, {[](const void* c) {
-                           const Call& self = *static_cast<const Call*>(c);
-                           std::apply(self.kernel, self.values);
-                         },
-                         [](const void* c) -> std::shared_ptr<void> {
-                           return std::make_shared<Call>(*static_cast<const Call*>(c));
-                         },
-                         &call});
+  return submit(config,
+                {[](const void* c) {
+                   const Call& self = *static_cast<const Call*>(c);
+                   std::apply(self.kernel, self.values);
+                 },
+                 [](const void* c) -> void* { return new Call(*static_cast<const Call*>(c)); },
+                 [](void* copy) { delete static_cast<Call*>(copy); }, &call});
 }
 
 template <class... P, class... A>

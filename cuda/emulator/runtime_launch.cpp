@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
 
 #include "cuda/emulator/device_memory.h"
@@ -101,7 +102,7 @@ cudaError_t submit(const LaunchConfig& config, const KernelCall& call) {
     return execute(launch_of(config, call));
   }
   KernelCall kept = call;
-  std::shared_ptr<void> arguments = call.copy(call.call);
+  std::shared_ptr<void> arguments(call.copy(call.call), call.destroy);
   return run_on(config.stream, [config, kept, arguments]() mutable {
     kept.call = arguments.get();
     return execute(launch_of(config, kept));
