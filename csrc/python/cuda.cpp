@@ -1,5 +1,5 @@
 // minitorch._C.cuda_*: what minitorch/cuda is built on. Handles of streams, events and graphs are
-// integers here. In a build without CUDA only the first three functions exist.
+// integers here. In a build without CUDA all but the first three raise.
 #include "ops/dispatch.h"
 
 namespace mt {
@@ -172,6 +172,24 @@ MT_BIND(cuda) {
   def_plain<&pin_memory>(m, "cuda_pin_memory");
   def_plain<&record_stream>(m, "cuda_record_stream");
   def_plain<&is_pinned>(m, "cuda_is_pinned");
+#else
+  // Everything else says what is missing.
+  constexpr const char* kMissing[] = {
+      "cuda_current_device", "cuda_set_device",         "cuda_check_device",
+      "cuda_synchronize",    "cuda_memory_stats",       "cuda_reset_peak_memory_stats",
+      "cuda_empty_cache",    "cuda_memory_info",        "cuda_properties",
+      "cuda_architectures",  "cuda_driver_version",     "cuda_runtime_version",
+      "cuda_allow_tf32",     "cuda_set_allow_tf32",     "cuda_current_stream",
+      "cuda_set_stream",     "cuda_stream_new",         "cuda_stream_delete",
+      "cuda_stream_query",   "cuda_stream_synchronize", "cuda_stream_wait_event",
+      "cuda_event_new",      "cuda_event_delete",       "cuda_event_record",
+      "cuda_event_query",    "cuda_event_synchronize",  "cuda_event_elapsed",
+      "cuda_graph_begin",    "cuda_graph_end",          "cuda_graph_abandon",
+      "cuda_graph_replay",   "cuda_graph_delete",       "cuda_is_capturing",
+      "cuda_pin_memory",     "cuda_record_stream",      "cuda_is_pinned",
+  };
+  for (const char* name : kMissing)
+    m.def(name, [](const py::args&) { fail(ErrorKind::Runtime, unavailable_reason()); });
 #endif
 }
 

@@ -1,9 +1,7 @@
-// Products of 16-bit floats with sums in float.
+// Products of 16-bit floats with sums in float that the tensor cores do not take: with vectors, and
+// where the device has none.
 #include "cuda/kernels/gemm_kinds.h"
 #include "cuda/kernels/gemm_vector.cuh"
-#if __has_include("cuda/kernels/gemm_tensor_core.h")
-#include "cuda/kernels/gemm_tensor_core.h"
-#endif
 
 namespace mt::cuda {
 namespace {
@@ -11,9 +9,6 @@ namespace {
 template <class T>
 void gemm_16(const GemmArgs& args) {
   if (gemm_vector<T, float>(args)) return;
-#if __has_include("cuda/kernels/gemm_tensor_core.h")
-  if (gemm_tensor_core(args, false, stream())) return;
-#endif
   if (args.m > 32 && args.n > 32) gemm_tiles<T, T, Tiles<float>::Medium>(args);
   else gemm_tiles<T, T, Tiles<float>::Small>(args);
 }
