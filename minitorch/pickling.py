@@ -5,11 +5,12 @@ from __future__ import annotations
 from ._load import _C
 
 
-def rebuild(cls, data, dtype, sizes, requires_grad, attributes):
-    """The tensor that reduce() took apart."""
+def rebuild(cls, data, dtype, sizes, requires_grad, attributes, device="cpu"):
+    """The tensor that reduce() took apart, on the device where it was."""
     flat = _C.empty((len(data),), _C.uint8, "cpu")
     memoryview(flat.numpy()).cast("B")[:] = data
-    made = _C.make_subclass(cls, _C.view_dtype(flat, dtype).reshape(sizes), requires_grad)
+    values = _C.view_dtype(flat, dtype).reshape(sizes).to(device)
+    made = _C.make_subclass(cls, values, requires_grad)
     if attributes:
         made.__dict__.update(attributes)
     return made
@@ -26,4 +27,5 @@ def reduce(tensor):
         tuple(tensor.shape),
         tensor.requires_grad,
         dict(tensor.__dict__),
+        str(tensor.device),
     )
