@@ -20,15 +20,16 @@ struct Run {
   const Engine* leader;
   uint32_t count;
   std::atomic<uint32_t> next;    // block to hand out
-  std::atomic<uint32_t> prefix;  // all blocks before it are done
   std::atomic<uint32_t> failed;  // lowest block that failed a check
   std::mutex mutex;
+  std::condition_variable moved;
+  uint32_t prefix;  // all blocks before it are done
   std::vector<char> done;
   std::string report;
   const void* report_pc = nullptr;
 
   Run(const Engine& e, uint32_t first, uint32_t n)
-      : leader(&e), count(n), next(first), prefix(first), failed(n), done(n) {}
+      : leader(&e), count(n), next(first), failed(n), prefix(first), done(n) {}
 };
 
 constinit thread_local Run* current_run = nullptr;
@@ -42,10 +43,8 @@ void finish(Run& run, uint32_t index, Engine& e, bool ok) {
     run.report_pc = e.report_pc;
   }
   run.done[index] = 1;
-  uint32_t prefix = run.prefix;
-  while (prefix < run.count && run.done[prefix]) ++prefix;
-  run.prefix = prefix;
-  run.prefix.notify_all();
+  while (run.prefix < run.count && run.done[run.prefix]) ++run.prefix;
+  run.moved.notify_all();
 }
 
 void work(Run& run) {
@@ -113,8 +112,8 @@ Pool& pool() {
 
 void wait_for_turn() {
   Run& run = *current_run;
-  for (uint32_t prefix = run.prefix; prefix < current_index; prefix = run.prefix)
-    run.prefix.wait(prefix);
+  std::unique_lock lock(run.mutex);
+  run.moved.wait(lock, [&] { return run.prefix >= current_index; });
   waits_for_turn = false;
 }
 

@@ -79,6 +79,9 @@ cudaError_t execute(Launch launch) {
   if (!ok) {
     std::string text = e.report;
     if (e.report_pc) text += "\n  at " + source_line(e.report_pc);
+    if (e.order == Order::Reverse) text += "\n  in schedule reverse";
+    if (e.order == Order::Random)
+      text += format("\n  in schedule random:%llu", (unsigned long long)settings().seed);
     publish(std::move(text));
     return record_device_error(cudaErrorLaunchFailure);
   }

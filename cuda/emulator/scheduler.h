@@ -1,6 +1,5 @@
 // Runs the blocks of a launch on one OS thread: fibers, the queue of ready threads, deadlock.
 #pragma once
-#include <random>
 #include <string>
 #include <vector>
 
@@ -10,6 +9,20 @@
 #include "cuda/emulator/thread.h"
 
 namespace mt::emu {
+
+// Knuth's linear congruential generator, its high bits mixed into the low ones that % looks at.
+struct Random {
+  using result_type = uint64_t;
+  uint64_t state = 0;
+  static constexpr uint64_t min() { return 0; }
+  static constexpr uint64_t max() { return ~0ull; }
+  void seed(uint64_t s) { state = (s + 1) * 0x9e3779b97f4a7c15ull; }
+  uint64_t operator()() {
+    state = state * 6364136223846793005ull + 1442695040888963407ull;
+    const uint64_t mixed = (state ^ state >> 29) * 0xbf58476d1ce4e5b9ull;
+    return mixed ^ mixed >> 32;
+  }
+};
 
 // One kernel launch. `invoke(arguments)` runs the kernel's body for the current thread.
 struct Launch {
@@ -28,7 +41,7 @@ struct Engine {
   Launch* launch = nullptr;
   Order order = Order::Forward;
   bool checks = true;
-  std::mt19937_64 random;
+  Random random;
 
   // Blocks that are alive together: one, those of a cluster, or all of a cooperative launch.
   std::vector<Block*> wave;

@@ -65,7 +65,6 @@ Settings& settings() {
 void set_schedule(Order order, uint64_t seed) {
   settings().order = order;
   settings().seed = seed;
-  ++settings().generation;
 }
 void set_async(Async async) { settings().async = async; }
 void set_checks(bool checks) { settings().checks = checks; }

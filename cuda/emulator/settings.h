@@ -15,7 +15,6 @@ struct Settings {
   bool host_check = false;       // MINITORCH_EMULATOR_HOST_CHECK = 0 | 1
   int threads = 0;               // MINITORCH_EMULATOR_THREADS; 0 = min(cores, 4)
   uint64_t memory = 4ull << 30;  // MINITORCH_EMULATOR_MEMORY, bytes
-  uint64_t generation = 0;       // of the schedule, so that a seed set again starts again
 };
 
 // Not to be changed while a kernel runs.

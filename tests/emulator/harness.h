@@ -1,6 +1,7 @@
 // Shared by the test programs: buffers of device memory, comparison, a list of named tests of which
 // main runs those given as arguments (all if none).
 #pragma once
+#include <cassert>  // before simt.h, which makes failed assertions reports
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
