@@ -51,7 +51,8 @@ struct Heap {
       bytes = size_t(1) << shift;
     }
 #if defined(__x86_64__) && defined(PKEY_DISABLE_ACCESS)
-    if ((key = pkey_alloc(0, PKEY_DISABLE_ACCESS)) > 0) check = HostCheck::Pkey;
+    if (settings().host_check && (key = pkey_alloc(0, PKEY_DISABLE_ACCESS)) > 0)
+      check = HostCheck::Pkey;
 #endif
     if (check == HostCheck::Off && settings().host_check) check = HostCheck::Mprotect;
   }

@@ -21,7 +21,6 @@
 #define __host__
 #define __constant__
 #define __forceinline__ __attribute__((always_inline)) inline
-#define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __restrict__ __restrict
 #define __grid_constant__
