@@ -1,7 +1,8 @@
 // One benchmark is a name, the work of one call, and a setup that makes operands and returns the
 // call:
 //
-//   add("softmax_forward/float32/4096x1000", {.flops = ..., .bytes = ...}, [=](Operands& o) -> Call {
+//   add("softmax_forward/float32/4096x1000", {.flops = ..., .bytes = ...}, [=](Operands& o) -> Call
+//   {
 //     void *x = o.normal(t, n), *y = o.empty(t, n);
 //     return [=] { softmax_forward(...); };
 //   });

@@ -115,7 +115,8 @@ MT_CUDA_BENCH(elementwise) {
       add_random("normal", RandomOp::normal, t, n);
       add_dropout(t, n);
     }
-  for (DType t : {kF32, kBF16}) add_binary("add", BinaryOp::add, t, fit(1 << 24, 1024), fit(1024, 64));
+  for (DType t : {kF32, kBF16})
+    add_binary("add", BinaryOp::add, t, fit(1 << 24, 1024), fit(1024, 64));
   for (int64_t n : sizes())
     add(title("random_integers", DType::Int64, shape(n)), {.bytes = 8.0 * double(n)},
         [=](Operands& o) -> Call {

@@ -102,17 +102,15 @@ Ceilings measure_ceilings(int64_t bytes, int rounds, const Plan& plan) {
     Piece* y = static_cast<Piece*>(range.empty(DType::Float32, n * 4));
     float* sum = static_cast<float*>(o.empty(DType::Float32, 1));
     const double size = double(n) * sizeof(Piece);
-    const double ours = per_second(2 * size, plan, [=] {
-      MT_LAUNCH(peak_copy_kernel, grid, kThreads, 0, stream(), x, y, n);
-    });
+    const double ours = per_second(
+        2 * size, plan, [=] { MT_LAUNCH(peak_copy_kernel, grid, kThreads, 0, stream(), x, y, n); });
     const double drivers = per_second(2 * size, plan, [=] {
       MT_CUDA_CHECK(
           cudaMemcpyAsync(y, x, size_t(n) * sizeof(Piece), cudaMemcpyDeviceToDevice, stream()));
     });
     c.copy = std::max(ours, drivers);
-    c.read = per_second(size, plan, [=] {
-      MT_LAUNCH(peak_read_kernel, grid, kThreads, 0, stream(), x, sum, n);
-    });
+    c.read = per_second(
+        size, plan, [=] { MT_LAUNCH(peak_read_kernel, grid, kThreads, 0, stream(), x, sum, n); });
   }
   float* y = static_cast<float*>(o.empty(DType::Float32, 1));
   const Properties device = properties(current_device());

@@ -8,7 +8,8 @@ struct Ceilings {
   double copy;  // bytes read plus bytes written per second
   double read;  // bytes read per second
   double fp32;  // flops of float32 multiply-adds, from registers
-  // flops of mma.sync, from registers. Kernels that use wgmma may pass these: they show above 100 %.
+  // flops of mma.sync, from registers. Kernels that use wgmma may pass these: they show above 100
+  // %.
   double tf32, half;
 };
 

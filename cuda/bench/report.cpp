@@ -16,9 +16,7 @@ struct Floor {
   const char* roof;
 };
 Floor floor_of(const Work& w, const Ceilings& c) {
-  const double peak = w.unit == Unit::fp32   ? c.fp32
-                      : w.unit == Unit::tf32 ? c.tf32
-                                             : c.half;
+  const double peak = w.unit == Unit::fp32 ? c.fp32 : w.unit == Unit::tf32 ? c.tf32 : c.half;
   const double moving = w.bytes / (w.only_reads ? c.read : c.copy);
   const double computing = peak > 0 ? w.flops / peak : 0;
   if (computing <= moving) return {moving, "memory"};
@@ -52,12 +50,9 @@ void print_json(std::FILE* f, const Result& r, const Ceilings& c) {
   }
   const Floor floor = floor_of(r.work, c);
   const std::pair<const char*, double> numbers[] = {
-      {"seconds", r.timing.median},
-      {"least", r.timing.least},
-      {"most", r.timing.most},
-      {"flops", r.work.flops},
-      {"bytes", r.work.bytes},
-      {"percent", 100 * floor.seconds / r.timing.median},
+      {"seconds", r.timing.median}, {"least", r.timing.least},
+      {"most", r.timing.most},      {"flops", r.work.flops},
+      {"bytes", r.work.bytes},      {"percent", 100 * floor.seconds / r.timing.median},
   };
   for (const auto& [key, value] : numbers) {
     std::fputs(", ", f);
@@ -79,7 +74,8 @@ void print_ceilings(const Ceilings& c) {
   std::printf("float32  multiply-add %8.2f TFLOP/s\n", c.fp32 * 1e-12);
   std::printf("mma.sync tf32 %8.2f TFLOP/s   bfloat16 %8.2f TFLOP/s\n\n", c.tf32 * 1e-12,
               c.half * 1e-12);
-  std::printf("%-58s %12s %9s %9s   %s\n", "case", "microseconds", "TFLOP/s", "GB/s", "of the roof");
+  std::printf("%-58s %12s %9s %9s   %s\n", "case", "microseconds", "TFLOP/s", "GB/s",
+              "of the roof");
   std::fflush(stdout);
 }
 
