@@ -1,3 +1,4 @@
+#include "core/check.h"
 #include "cuda/bench/bench.h"
 #include "ops/copy.h"
 #include "ops/flip.h"
