@@ -55,7 +55,7 @@ int64_t fit(int64_t n, int64_t least);
 template <class... Sizes>
 std::string shape(int64_t first, Sizes... rest) {
   std::string text = std::to_string(first);
-  ((text += "x" + std::to_string(rest)), ...);
+  ((text.append("x").append(std::to_string(rest))), ...);
   return text;
 }
 
