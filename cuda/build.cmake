@@ -94,3 +94,23 @@ elseif(MINITORCH_CUDA_KIND STREQUAL emulator)
   target_compile_definitions(cuda_kernels PRIVATE MT_CUDA_KERNELS)
   target_compile_options(cuda_kernels PRIVATE -O1 $<$<COMPILE_LANGUAGE:CXX>:-x$<SEMICOLON>c++>)
 endif()
+
+# Microbenchmarks of the kernels, without Python.
+function(mt_add_cuda_bench)
+  file(GLOB host_sources CONFIGURE_DEPENDS cuda/bench/*.cpp)
+  # Of a kernel's contract they see only the CUDA function.
+  set_source_files_properties(${host_sources} PROPERTIES COMPILE_DEFINITIONS MT_CUDA_KERNELS)
+  if(MINITORCH_CUDA_KIND STREQUAL emulator)
+    set_source_files_properties(cuda/bench/ceilings.cu PROPERTIES LANGUAGE CXX)
+  endif()
+  add_library(cuda_ceilings OBJECT cuda/bench/ceilings.cu)
+  foreach(property COMPILE_DEFINITIONS COMPILE_OPTIONS INCLUDE_DIRECTORIES LINK_LIBRARIES)
+    get_target_property(value cuda_kernels ${property})
+    if(value)
+      set_target_properties(cuda_ceilings PROPERTIES ${property} "${value}")
+    endif()
+  endforeach()
+  add_executable(minitorch_cuda_bench ${host_sources} csrc/bench/shapes.cpp ${core_sources}
+                 ${cuda_host_sources} $<TARGET_OBJECTS:cuda_ceilings> $<TARGET_OBJECTS:cuda_kernels>)
+  target_link_libraries(minitorch_cuda_bench PRIVATE mt_cuda Threads::Threads)
+endfunction()

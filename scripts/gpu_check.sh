@@ -33,10 +33,10 @@ if wants build; then
   find "$package" -name '_C*.so' -delete
   isa=$(grep -q avx512f /proc/cpuinfo && echo avx512 || { grep -q avx2 /proc/cpuinfo && echo avx2; })
   generator=(); command -v ninja >/dev/null && generator=(-G Ninja)
-  cmake -S . -B build/gpu/tree "${generator[@]}" -DMINITORCH_CUDA=ON -DMINITORCH_CUDA_ARCHITECTURES="$ARCH-real" \
+  cmake -S . -B build/gpu/tree "${generator[@]}" -DMINITORCH_CUDA=ON -DMINITORCH_BENCH=ON -DMINITORCH_CUDA_ARCHITECTURES="$ARCH-real" \
     ${isa:+-DMINITORCH_ONLY_ISA=$isa} -DPython_EXECUTABLE="$("$PYTHON" -c 'import sys; print(sys.executable)')" \
     -DCMAKE_LIBRARY_OUTPUT_DIRECTORY="$package/minitorch" >"$OUT/configure.log" 2>&1 &&
-    cmake --build build/gpu/tree -j "$JOBS" >"$OUT/build.log" 2>&1 ||
+    cmake --build build/gpu/tree -j "$JOBS" --target _C minitorch_cuda_bench >"$OUT/build.log" 2>&1 ||
     { tail -n 30 "$OUT/configure.log" "$OUT/build.log"; exit 1; }
 fi
 root=$PWD
@@ -66,6 +66,10 @@ if wants sanitize && command -v compute-sanitizer >/dev/null; then
 fi
 
 if wants bench; then
+  step "microbenchmarks of the kernels"
+  timeout 150 "$root/build/gpu/tree/minitorch_cuda_bench" --seconds 120 --json "$OUT/kernels.json" >"$OUT/kernels.txt" 2>&1 ||
+    failed+=(kernels)
+  cat "$OUT/kernels.txt"
   step "comparison with PyTorch"
   timeout 260 "$PYTHON" "$root/benchmarks/cuda_compare.py" --json "$OUT/compare.json" 2>"$OUT/compare.err" | tee "$OUT/compare.txt"
   [ "${PIPESTATUS[0]}" = 0 ] || { tail -n 5 "$OUT/compare.err"; failed+=(bench); }

@@ -2,9 +2,8 @@
 #pragma once
 #include <memory>
 
-#include "ops/conv.h"
+#include "bench/shapes.h"
 #include "ops/elementwise.h"
-#include "ops/pool.h"
 
 namespace mt::bench {
 
@@ -20,11 +19,5 @@ Longs longs(int64_t n, int64_t below);
 ElementIter flat(int64_t n, std::initializer_list<const void*> operands);
 // All operands are float32.
 OperandTypes float_types(int operands);
-
-// Square images and kernels, stride 1 to s, padding that keeps the size at stride 1.
-ConvParams conv_params(int64_t batch, int64_t c, int64_t o, int64_t size, int64_t kernel,
-                       int64_t stride = 1, int64_t groups = 1);
-PoolParams pool_params(int64_t planes, int64_t size, int64_t kernel, int64_t stride,
-                       int64_t padding = 0);
 
 }  // namespace mt::bench

@@ -1,0 +1,19 @@
+// The roofs that results are held against, measured on the device at hand.
+#pragma once
+#include "cuda/bench/timer.h"
+
+namespace mt::cuda::bench {
+
+struct Ceilings {
+  double copy;  // bytes read plus bytes written per second
+  double read;  // bytes read per second
+  double fp32;  // flops of float32 multiply-adds, from registers
+  // flops of mma.sync, from registers. Kernels that use wgmma may pass these: they show above 100
+  // %.
+  double tf32, half;
+};
+
+// `bytes` of memory are copied; `rounds` sets the length of the loops over registers.
+Ceilings measure_ceilings(int64_t bytes, int rounds, const Plan& plan);
+
+}  // namespace mt::cuda::bench
