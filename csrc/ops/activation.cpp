@@ -85,9 +85,9 @@ Tensor glu_backward(const Tensor& dy, const Tensor& x, int64_t dim) {
   const Dims sizes = a.sizes();
   const Tensor s = empty(sizes, compute, x.device());
   MT_DISPATCH(x.device(), dy.numel(), unary_forward, UnaryOp::sigmoid, compute, {{compute, t}},
-                  make_iter(sizes, {&s, &b}));
+              make_iter(sizes, {&s, &b}));
   MT_DISPATCH(x.device(), dy.numel(), binary_forward, BinaryOp::mul, compute, {{t, t, compute}},
-                  make_iter(sizes, {&da, &dy, &s}), Number{});
+              make_iter(sizes, {&da, &dy, &s}), Number{});
   MT_DISPATCH(x.device(), dy.numel(), glu_gate_backward, compute, {{t, t, t, compute}},
               make_iter(sizes, {&db, &da, &a, &s}));
   return dx;
