@@ -270,7 +270,11 @@ def training(m, name, captured):
     with m.cuda.graph(graph):
         step()
     m.set_default_device("cpu")
-    return graph.replay
+
+    def replay(_alive=step):  # the graph reads the parameters, which live as long as the step does
+        graph.replay()
+
+    return replay
 
 
 for _name in ("MLP", "LeNet b128", "GPT"):

@@ -103,7 +103,7 @@ class Adafactor(Optimizer):
         super().__init__(params, defaults)
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
-        state = {"step": tensor(0.0)}
+        state = {"step": tensor(0.0, device="cpu")}
         if p.dim() > 1:
             *lead, rows, columns = p.shape
             where = {"dtype": p.dtype, "device": p.device}

@@ -97,7 +97,7 @@ class Adagrad(Optimizer):
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {
-            "step": tensor(0.0),
+            "step": tensor(0.0, device="cpu"),
             "sum": full_like(p, group["initial_accumulator_value"]).detach(),
         }
 

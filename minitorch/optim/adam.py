@@ -104,7 +104,11 @@ class Adam(Optimizer):
         super().__init__(params, defaults)
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
-        state = {"step": tensor(0.0), "exp_avg": zeros_like(p), "exp_avg_sq": zeros_like(p)}
+        state = {
+            "step": tensor(0.0, device="cpu"),
+            "exp_avg": zeros_like(p),
+            "exp_avg_sq": zeros_like(p),
+        }
         if group["amsgrad"]:
             state["max_exp_avg_sq"] = zeros_like(p)
         return state

@@ -84,7 +84,11 @@ class Adamax(Optimizer):
         super().__init__(params, defaults)
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
-        return {"step": tensor(0.0), "exp_avg": zeros_like(p), "exp_inf": zeros_like(p)}
+        return {
+            "step": tensor(0.0, device="cpu"),
+            "exp_avg": zeros_like(p),
+            "exp_inf": zeros_like(p),
+        }
 
     def _update_group(self, group: dict[str, Any], entries: list[Any]) -> None:
         options = {

@@ -42,8 +42,8 @@ def _update(
         ax.copy_(p)
     else:
         ax.add_(p.sub(ax).mul_(mu))
-    state["eta"].copy_(tensor(lr / (1 + lambd * lr * t) ** alpha))
-    state["mu"].copy_(tensor(1 / max(1, t - t0)))
+    state["eta"].fill_(lr / (1 + lambd * lr * t) ** alpha)
+    state["mu"].fill_(1 / max(1, t - t0))
 
 
 class ASGD(Optimizer):
@@ -92,9 +92,9 @@ class ASGD(Optimizer):
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {
-            "step": tensor(0.0),
-            "eta": tensor(float(group["lr"])),
-            "mu": ones(()),
+            "step": tensor(0.0, device="cpu"),
+            "eta": tensor(float(group["lr"]), device="cpu"),
+            "mu": ones((), device="cpu"),
             "ax": zeros_like(p),
         }
 

@@ -106,8 +106,8 @@ class NAdam(Optimizer):
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {
-            "step": tensor(0.0),
-            "mu_product": ones(()),
+            "step": tensor(0.0, device="cpu"),
+            "mu_product": ones((), device="cpu"),
             "exp_avg": zeros_like(p),
             "exp_avg_sq": zeros_like(p),
         }

@@ -81,7 +81,7 @@ class Rprop(Optimizer):
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {
-            "step": tensor(0.0),
+            "step": tensor(0.0, device="cpu"),
             "prev": zeros_like(p),
             "step_size": full_like(p, float(group["lr"])).detach(),
         }

@@ -197,6 +197,18 @@ def test_training_as_on_the_cpu_and_the_same_bits_twice():
     )
 
 
+def test_numbers_of_optimizers_stay_on_the_cpu():
+    """A step must not wait for the GPU to learn how many there were."""
+    with mt.device("cuda"):
+        for make in (mt.optim.Adam, mt.optim.NAdam, mt.optim.ASGD, mt.optim.RMSprop):
+            p = nn.Parameter(mt.ones(3))
+            optimizer = make([p], lr=0.1)
+            p.grad = mt.ones(3)
+            optimizer.step()
+            state = optimizer.state[p]
+            assert p.is_cuda and all(v.is_cpu for v in state.values() if v.dim() == 0), make
+
+
 def test_graph_of_a_training_step():
     model = small_network().cuda()
     optimizer = mt.optim.SGD(model.parameters(), lr=0.1)
