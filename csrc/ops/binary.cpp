@@ -58,7 +58,6 @@ struct Pair {
     narrow(x, x_narrowed, dtype);
     narrow(y, y_narrowed, dtype);
     if (x && y) {
-      check_same_device(*x, *y, name);
       shape = x->same_shape(*y) ? x->sizes() : broadcast_shapes(x->sizes(), y->sizes(), name);
     } else {
       shape = x ? x->sizes() : y->sizes();

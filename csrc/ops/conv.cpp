@@ -88,7 +88,6 @@ void check_input(const Tensor& x, const Tensor& w, const std::optional<Tensor>& 
   MT_CHECK(!bias || (bias->dim() == 1 && bias->size(0) == features), "Given weight of size ",
            w.sizes(), ", expected bias to be 1-dimensional with ", features,
            " elements, but got bias of size ", bias ? bias->sizes() : Dims{}, " instead");
-  check_same_device(x, w, op);
   MT_CHECK(x.dtype() == w.dtype(), op, "(): Input type (", x.dtype(), ") and weight type (",
            w.dtype(), ") should be the same");
   MT_CHECK(!bias || bias->dtype() == x.dtype(), op, "(): Input type (", x.dtype(),

@@ -46,7 +46,6 @@ LinearShape linear_shape(const Tensor& x, const Tensor& w) {
 Tensor linear_forward(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias,
                       Activation activation) {
   const LinearShape s = linear_shape(x, w);
-  check_same_device(x, w, "linear");
   MT_CHECK(x.dtype() == w.dtype() && (!bias || bias->dtype() == x.dtype()),
            "linear(): expected input, weight and bias of the same dtype, but got: ", x.dtype(),
            ", ", w.dtype(), bias ? concat(", ", bias->dtype()) : "");
@@ -128,8 +127,6 @@ Tensor addmm_activation(const Tensor& input, const Tensor& mat1, const Tensor& m
       is_floating(mat1.dtype()) && mat1.dtype() == mat2.dtype() && input.dtype() == mat1.dtype(),
       op, "(): expected floating point tensors of one dtype, but got: ", input.dtype(), ", ",
       mat1.dtype(), ", ", mat2.dtype());
-  check_same_device(mat1, mat2, op);
-  check_same_device(mat1, input, op);
   const int64_t m = mat1.size(0), n = mat2.size(1);
   const Tensor wide = expand_to(input, {m, n}, op);
   Tensor y = empty({m, n}, mat1.dtype(), mat1.device());

@@ -8,7 +8,6 @@ namespace mt {
 namespace {
 
 void check_operands(const Tensor& a, const Tensor& b, const char* op) {
-  check_same_device(a, b, op);
   MT_CHECK(a.dtype() == b.dtype(), op,
            "(): expected m1 and m2 to have the same dtype, but got: ", a.dtype(),
            " != ", b.dtype());
@@ -263,7 +262,6 @@ void check_scalars(const Tensor& x, const Scalar& beta, const Scalar& alpha, con
 void accumulate(const Tensor& c, const Tensor& a, const Tensor& b, double alpha, double beta,
                 const char* op) {
   check_operands(a, b, op);
-  check_same_device(c, a, op);
   MT_CHECK(c.dtype() == a.dtype(), op, "(): expected input of dtype ", a.dtype(), ", got ",
            c.dtype());
   check_no_overlap(c, op);
@@ -361,7 +359,6 @@ Tensor int_mm(const Tensor& a, const Tensor& b) {
   MT_CHECK(a.dtype() == DType::Int8 && b.dtype() == DType::Int8,
            "_int_mm(): expected tensors of int8, but got ", a.dtype(), " and ", b.dtype());
   const Shape s = matmul_shape(a.sizes(), b.sizes(), "_int_mm");
-  check_same_device(a, b, "_int_mm");
   Tensor y = empty(s.result, DType::Int32, a.device());
   if (y.numel() == 0) return y;
   GemmArgs args{.dtype = DType::Int8, .m = s.m, .n = s.n, .k = s.k};

@@ -25,7 +25,6 @@ GridParams params_of(const Tensor& x, const Tensor& grid, int mode, int padding,
            "input has ",
            x.dtype(), " and grid has ", grid.dtype());
   check_floating(x, "grid_sample", "input");
-  check_same_device(x, grid, "grid_sample");
   MT_CHECK(GridMode(mode) != GridMode::bicubic || p.nd == 2,
            "grid_sample(): bicubic interpolation only supports 4D input, but got ", x.sizes());
   p.batch = x.size(0), p.c = x.size(1);

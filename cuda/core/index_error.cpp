@@ -9,9 +9,8 @@
 namespace mt::cuda {
 namespace {
 
-constexpr const char* kNames[] = {
-    "none",         "index",         "gather", "scatter",   "embedding",
-    "index_select", "cross_entropy", "put_",   "bernoulli", "binary_cross_entropy"};
+constexpr const char* kNames[] = {"none", "index", "cross_entropy", "bernoulli",
+                                  "binary_cross_entropy"};
 
 // One record for all devices: mapped, portable host memory. Null until a kernel asks for it.
 std::atomic<IndexErrors*> record{nullptr};

@@ -11,12 +11,7 @@ namespace mt::cuda {
 enum class IndexOp : int {
   none,
   index,
-  gather,
-  scatter,
-  embedding,
-  index_select,
   cross_entropy,
-  put,
   // Numbers that must lie in [0, 1]: RuntimeError, without index and size.
   bernoulli,
   binary_cross_entropy
