@@ -2,7 +2,8 @@
 
 Compiles each file of a table for each architecture that it names, then fails on register spills, on
 ptxas dropping setmaxnreg (C7508) or serialising wgmma (C7510, C7511), and on kernels whose machine
-code lacks an instruction that the table promises:
+code lacks an instruction that the table promises. --report reads what ptxas said of every kernel
+in the log of a whole build, and fails on the same but for the instructions.
 
     {"cuda/kernels/x.cu": {"sm_90a": {"x_kernel": {"has": ["HGMMA"], "registers": 168}}}}
 
@@ -51,13 +52,15 @@ def compile_cubin(nvcc: str, source: str, arch: str, cubin: Path) -> str:
     return done.stdout + done.stderr
 
 
-def resources(report: str) -> dict[str, dict[str, int]]:
+def resources(report: str, one_arch: bool = True) -> dict[str, dict[str, int]]:
     """Registers, spilled and stack bytes, static shared memory of each kernel by mangled name."""
     kernels: dict[str, dict[str, int]] = {}
     name = ""
     for line in report.splitlines():
-        if match := re.search(r"Compiling entry function '(\w+)'", line):
-            name = match[1]
+        if match := re.search(r"Compiling entry function '(\w+)' for '(\w+)'", line):
+            name = match[1] if one_arch else f"{match[1]} ({match[2]})"
+            while name in kernels:  # instantiated in several files
+                name += "'"
             kernels[name] = {"registers": 0, "spills": 0, "stack": 0, "shared": 0}
         elif name and (
             match := re.search(
@@ -108,6 +111,24 @@ def find_cuobjdump() -> str | None:
     return next((str(path) for path in sorted(site.glob("nvidia/*/bin/cuobjdump"))), None)
 
 
+def warnings(where: str, report: str) -> list[str]:
+    return [
+        f"{where}: {meaning} ({number})" for number, meaning in WARNINGS.items() if number in report
+    ]
+
+
+def check_report(path: Path) -> list[str]:
+    report = path.read_text()
+    kernels = resources(report, one_arch=False)
+    print(f"{len(kernels)} kernels in {path}")
+    if not kernels:
+        return [f"{path}: no report of ptxas"]
+    spilled = [(used["spills"], name) for name, used in kernels.items() if used["spills"]]
+    return warnings(str(path), report) + [
+        f"{path}: {name} spills {size} bytes" for size, name in sorted(spilled, reverse=True)
+    ]
+
+
 def check(source: str, arch: str, promises: dict, nvcc: str, cuobjdump: str | None) -> list[str]:
     errors = []
     with tempfile.TemporaryDirectory() as folder:
@@ -115,9 +136,7 @@ def check(source: str, arch: str, promises: dict, nvcc: str, cuobjdump: str | No
         report = compile_cubin(nvcc, source, arch, cubin)
         code = opcodes(cuobjdump, cubin) if cuobjdump else None
     where = f"{source} ({arch})"
-    for number, meaning in WARNINGS.items():
-        if number in report:
-            errors.append(f"{where}: {meaning} ({number})")
+    errors += warnings(where, report)
     for name, used in resources(report).items():
         print(
             f"{arch:7} {used['registers']:4} registers {used['spills']:4} spilled "
@@ -149,13 +168,14 @@ def main() -> int:
     parser.add_argument("--nvcc", default=shutil.which("nvcc"))
     parser.add_argument("--cuobjdump", default=find_cuobjdump())
     parser.add_argument("--only", default="", help="files whose name contains this")
+    parser.add_argument("--report", type=Path, help="the log of a build with -Xptxas=-v")
     options = parser.parse_args()
+    errors = check_report(options.report) if options.report else []
     if not options.nvcc:
         print("nvcc was not found")
         return 2
     if not options.cuobjdump:
         print("cuobjdump was not found: only registers, spills and warnings are checked")
-    errors = []
     for source, archs in json.loads(Path(options.table).read_text()).items():
         if options.only in source:
             for arch, promises in archs.items():

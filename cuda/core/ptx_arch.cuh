@@ -45,8 +45,15 @@ MT_PTX void unsupported() {
 MT_PTX uint32_t shared_address(const void* p_shared) {
   return uint32_t(__cvta_generic_to_shared(p_shared));
 }
+
+// x, of which the compiler knows nothing: it does not keep what was computed from x before.
+MT_PTX int opaque(int x) {
+  asm volatile("" : "+r"(x));
+  return x;
+}
 #else
 inline void unsupported() { __trap(); }
+inline int opaque(int x) { return x; }
 inline uint32_t shared_address(const void* p_shared) { return emu::shared_address(p_shared); }
 #endif
 

@@ -43,7 +43,7 @@ struct Rows {
 };
 
 template <class T, Norm norm>
-__global__ void __launch_bounds__(kHalf* kHalf)
+__global__ void __launch_bounds__(kHalf* kHalf, 2)
     forward_kernel(const Rows s, const T* x1, const T* x2, T p, T* y) {
   MT_SHARED(T, a, kTile * kPitch);
   MT_SHARED(T, b, kTile * kPitch);

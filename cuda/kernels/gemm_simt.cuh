@@ -10,8 +10,10 @@
 #pragma once
 #include "core/check.h"
 #include "cuda/core/launch.h"
+#include "cuda/core/ptx_arch.cuh"
 #include "cuda/core/scratch.h"
 #include "cuda/core/vec.h"
+#include "cuda/kernels/gemm_simt_operand.cuh"
 
 namespace mt::cuda {
 
@@ -46,142 +48,6 @@ __device__ __forceinline__ void locate_tile(const TileGrid& g, int tile, int* tm
   *tm = first + rest % rows;
   *tn = rest / rows;
 }
-
-// --- operands
-
-// A matrix in memory seen as [extent][k]; strides in elements. along_k: k is the contiguous dim.
-template <class T>
-struct MatrixSource {
-  const T* data;
-  int64_t batch, step_i, step_k, extent;
-  bool along_k;
-};
-
-// Length of k in a batch, where a source has an own one.
-template <class Source>
-__device__ __forceinline__ int64_t depth_of(const Source&, int64_t, int64_t k) {
-  return k;
-}
-
-// How a matrix is read: element by element, or in aligned vectors along its contiguous dim, which
-// is given by along_k or known at compile time (which lets whole vectors go to shared memory).
-enum class Access { any, vectors, along_i, along_k };
-
-// Loads kExtent x BK.
-template <class T, class S, int kExtent, int kRow, Access kAccess>
-struct MatrixLoader {
-  using Source = MatrixSource<T>;
-  using C = typename S::C;
-  static constexpr int BK = S::BK, V = S::V, E = kExtent * BK / S::kThreads;
-
-  const T* own;  // the thread's first element of the slice
-  int64_t step_i, step_k;
-  int rows;
-  bool given_along_k;
-  T held[E];
-
-  __device__ __forceinline__ MatrixLoader(const Source& s, int64_t batch, int64_t i0, int64_t k0)
-      : own(s.data + batch * s.batch + i0 * s.step_i + k0 * s.step_k),
-        step_i(s.step_i),
-        step_k(s.step_k),
-        rows(s.extent - i0 < kExtent ? int(s.extent - i0) : kExtent),
-        given_along_k(s.along_k) {
-    int i, p;
-    place(0, &i, &p);
-    own += i * step_i + p * step_k;
-  }
-
-  __device__ __forceinline__ bool along_k() const {
-    return kAccess == Access::along_k || (kAccess != Access::along_i && given_along_k);
-  }
-  __device__ __forceinline__ void place(int j, int* i, int* p) const {
-    if constexpr (kAccess != Access::any) place_vector(j, i, p);
-    else place_one(j, i, p);
-  }
-  __device__ __forceinline__ const T* address(int j) const {
-    if (j == 0) return own;
-    int i, p, i0, p0;
-    place(0, &i0, &p0);
-    place(j, &i, &p);
-    return own + (i - i0) * step_i + (p - p0) * step_k;
-  }
-  // Place of the thread's j-th vector. Along k, lanes take pairs of vectors of 16 rows: whole
-  // 32-byte sectors of memory, and different banks when their elements are spread over the slice.
-  __device__ __forceinline__ void place_vector(int j, int* i, int* p) const {
-    const int id = threadIdx.x + j * S::kThreads;
-    if (along_k()) {
-      *p = (id % 2 + id / (2 * kExtent) * 2) * V;
-      *i = id / 2 % kExtent;
-    } else {
-      *i = id % (kExtent / V) * V;
-      *p = id / (kExtent / V);
-    }
-  }
-  __device__ __forceinline__ void place_one(int j, int* i, int* p) const {
-    const int id = threadIdx.x + j * S::kThreads;
-    *i = along_k() ? id / BK : id % kExtent;
-    *p = along_k() ? id % BK : id / kExtent;
-  }
-
-  // The next slice, of which `depth` are left; BK or more is all of it.
-  __device__ __forceinline__ void fetch(int depth) {
-    if constexpr (kAccess != Access::any) {
-#pragma unroll
-      for (int j = 0; j < E / V; j++) {
-        int i, p;
-        place_vector(j, &i, &p);
-        const int room = along_k() ? (i < rows ? depth - p : 0) : (p < depth ? rows - i : 0);
-        const T* at = address(j);
-        if (room >= V) {
-          const Vec<T, V> v = *reinterpret_cast<const Vec<T, V>*>(at);
-#pragma unroll
-          for (int e = 0; e < V; e++) held[j * V + e] = v.v[e];
-        } else {
-#pragma unroll
-          for (int e = 0; e < V; e++) held[j * V + e] = e < room ? at[e] : T{};
-        }
-      }
-    } else {
-#pragma unroll
-      for (int j = 0; j < E; j++) {
-        int i, p;
-        place_one(j, &i, &p);
-        held[j] = i < rows && p < depth ? *address(j) : T{};
-      }
-    }
-    own += BK * step_k;
-  }
-
-  __device__ __forceinline__ void put(Shared<C> tile) const {
-    if constexpr (kAccess != Access::any) {
-#pragma unroll
-      for (int j = 0; j < E / V; j++) {
-        int i, p;
-        place_vector(j, &i, &p);
-        if (along_k()) {
-#pragma unroll
-          for (int e = 0; e < V; e++) tile[(p + e) * kRow + i] = C(load(held[j * V + e]));
-        } else {
-          Vec<C, V> v;
-#pragma unroll
-          for (int e = 0; e < V; e++) v.v[e] = C(load(held[j * V + e]));
-          shared_cast<Vec<C, V>>(tile + (p * kRow + i))[0] = v;
-        }
-      }
-    } else {
-#pragma unroll
-      for (int j = 0; j < E; j++) {
-        int i, p;
-        place_one(j, &i, &p);
-        tile[p * kRow + i] = C(load(held[j]));
-      }
-    }
-  }
-};
-template <class T, class S, Access kAccess>
-using LoadRowsA = MatrixLoader<T, S, S::BM, S::kRowA, kAccess>;
-template <class T, class S, Access kAccess>
-using LoadColumnsB = MatrixLoader<T, S, S::BN, S::kRowB, kAccess>;
 
 // --- the kernel
 
@@ -254,13 +120,12 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
 
   int tm, tn;
   locate_tile(grid, blockIdx.x, &tm, &tn);
-  const int64_t i0 = int64_t(tm) * S::BM, j0 = int64_t(tn) * S::BN;
   const int64_t k0 = int64_t(blockIdx.y) * grid.part;
-  const int64_t batch = grid.first_batch + blockIdx.z;
+  int64_t batch = grid.first_batch + blockIdx.z;
   const int64_t rest = depth_of(b_source, batch, grid.k) - k0;
   int left = rest < grid.part ? int(rest) : grid.part;
-  LoadA a(a_source, batch, i0, k0);
-  LoadB b(b_source, batch, j0, k0);
+  LoadA a(a_source, batch, int64_t(tm) * S::BM, k0);
+  LoadB b(b_source, batch, int64_t(tn) * S::BN, k0);
   ThreadTile<S> t;
   t.clear();
   if (left > 0) {
@@ -270,6 +135,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
     b.put(b_slices);
     __syncthreads();
     int buffer = 0;
+#pragma unroll 1
     for (; left > 0; left -= S::BK) {
       const bool more = left > S::BK;
       if (more) {
@@ -286,6 +152,10 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
     }
   }
 
+  // Found anew: the sums leave no registers to keep the tile's place in.
+  locate_tile(grid, ptx::opaque(int(blockIdx.x)), &tm, &tn);
+  batch = grid.first_batch + ptx::opaque(int(blockIdx.z));
+  const int64_t i0 = int64_t(tm) * S::BM, j0 = int64_t(tn) * S::BN;
   const int rows = grid.m - i0 < S::BM ? int(grid.m - i0) : S::BM;
   const int columns = grid.n - j0 < S::BN ? int(grid.n - j0) : S::BN;
   if (!partial && store.finishes()) {

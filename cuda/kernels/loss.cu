@@ -72,7 +72,7 @@ __device__ __forceinline__ T checked_element(const Operands<T>& a, int64_t i, co
 }
 
 template <class T, class F>
-__global__ void __launch_bounds__(kThreads) each_kernel(const Operands<T> a, T* y, const F f) {
+__global__ void __launch_bounds__(kThreads, 4) each_kernel(const Operands<T> a, T* y, const F f) {
   for (int64_t i = thread_index(); i < a.n; i += thread_count()) y[i] = checked_element(a, i, f);
 }
 
@@ -91,7 +91,7 @@ __device__ __forceinline__ double block_sum(double v) {
 }
 
 template <class T, class F>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     sum_kernel(const Operands<T> a, double* partial, const F f) {
   double sum = 0;
   for (int64_t i = thread_index(); i < a.n; i += thread_count())
@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     total_kernel(const double* partial, int count, double divisor, T* y) {
   double sum = 0;
   for (int i = threadIdx.x; i < count; i += kThreads) sum += partial[i];
@@ -110,7 +110,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T, class F>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     backward_kernel(const Operands<T> a, const T* dy, bool each, double scale, T* dx, const F f) {
   const T g = each ? T(1) : T(double(*dy) * scale);
   for (int64_t i = thread_index(); i < a.n; i += thread_count())

@@ -3,6 +3,7 @@
 // order of additions is fixed. Moves batch * c * taps * q elements.
 #include "ops/unfold.h"
 
+#include "core/check.h"
 #include "cuda/core/launch.h"
 
 namespace mt::cuda {
@@ -10,20 +11,18 @@ namespace {
 
 constexpr int64_t kMax32 = 0x7fffffff;
 
-// Splits off the index of a dim of n elements. I is uint32_t, whose division is cheap, where the
-// number of elements allows.
-template <class I>
-__device__ __forceinline__ int64_t split(I& rest, int64_t n) {
-  const I q = rest / I(n), index = rest - q * I(n);
+// Splits off the index of a dim of n elements.
+__device__ __forceinline__ int64_t split(uint32_t& rest, int64_t n) {
+  const uint32_t q = rest / uint32_t(n), index = rest - q * uint32_t(n);
   rest = q;
   return int64_t(index);
 }
 
-template <class I, class T>
+template <class T>
 __global__ void __launch_bounds__(kThreads)
     unfold_kernel(const ConvParams p, const T* x, T* columns, int64_t count) {
   for (int64_t i = thread_index(); i < count; i += thread_count()) {
-    I rest = I(i);
+    uint32_t rest = uint32_t(i);
     int64_t place[3], at = 0, step = 1;
     bool inside = true;
     for (int d = 2; d >= 0; d--) place[d] = split(rest, p.out[d]);
@@ -37,16 +36,16 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-template <class I, class T>
+template <class T>
 __global__ void __launch_bounds__(kThreads)
     fold_kernel(const ConvParams p, const T* columns, T* x, int64_t count) {
   for (int64_t i = thread_index(); i < count; i += thread_count()) {
-    I rest = I(i);
+    uint32_t rest = uint32_t(i);
     int64_t place[3], q[3];
     for (int d = 2; d >= 0; d--) place[d] = split(rest, p.in[d]) + p.padding[d];
     const auto find = [&](int d, int64_t tap) {
       const int64_t from = place[d] - tap * p.dilation[d];
-      q[d] = int64_t(I(from < 0 ? 0 : from) / I(p.stride[d]));
+      q[d] = uint32_t(from < 0 ? 0 : from) / uint32_t(p.stride[d]);
       return from >= 0 && q[d] * p.stride[d] == from && q[d] < p.out[d];
     };
     const int64_t size = p.out[0] * p.out[1] * p.out[2];
@@ -67,38 +66,39 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+// f(first, count) over the planes of all images, as many at a time as have less than 2^31 elements
+// of the matrix: division of 32 bits is cheap.
+template <class F>
+void for_planes(const ConvParams& p, const char* op, const F& f) {
+  const int64_t columns = p.taps() * p.out_size(), planes = p.batch * p.c;
+  const int64_t plane = columns > p.in_size() ? columns : p.in_size();
+  if (plane == 0) return;
+  MT_CHECK(plane <= kMax32, op, ": a plane of ", plane, " elements is too large on cuda");
+  const int64_t most = kMax32 / plane;
+  for (int64_t first = 0; first < planes; first += most)
+    f(first, planes - first < most ? planes - first : most);
+}
+
 }  // namespace
 
 void unfold_forward(DType dtype, const ConvParams& p, const void* x, void* columns) {
-  const int64_t count = p.batch * p.c * p.taps() * p.out_size();
-  if (count == 0) return;
-  MT_SWITCH_FLOAT(dtype, {
-    const auto* from = static_cast<const scalar_t*>(x);
-    auto* to = static_cast<scalar_t*>(columns);
-    const unsigned blocks = grid_for(count, kThreads);
-    if (count <= kMax32)
-      MT_LAUNCH((unfold_kernel<uint32_t, scalar_t>), blocks, kThreads, 0, stream(), p, from, to,
-                count);
-    else
-      MT_LAUNCH((unfold_kernel<uint64_t, scalar_t>), blocks, kThreads, 0, stream(), p, from, to,
-                count);
-  })
+  const int64_t column = p.taps() * p.out_size();
+  MT_SWITCH_FLOAT(dtype, for_planes(p, "unfold", [&](int64_t first, int64_t planes) {
+                    MT_LAUNCH((unfold_kernel<scalar_t>), grid_for(planes * column, kThreads),
+                              kThreads, 0, stream(), p,
+                              static_cast<const scalar_t*>(x) + first * p.in_size(),
+                              static_cast<scalar_t*>(columns) + first * column, planes * column);
+                  }))
 }
 
 void fold_forward(DType dtype, const ConvParams& p, const void* columns, void* x) {
-  const int64_t count = p.batch * p.c * p.in_size();
-  if (count == 0) return;
-  MT_SWITCH_FLOAT(dtype, {
-    const auto* from = static_cast<const scalar_t*>(columns);
-    auto* to = static_cast<scalar_t*>(x);
-    const unsigned blocks = grid_for(count, kThreads);
-    if (count <= kMax32)
-      MT_LAUNCH((fold_kernel<uint32_t, scalar_t>), blocks, kThreads, 0, stream(), p, from, to,
-                count);
-    else
-      MT_LAUNCH((fold_kernel<uint64_t, scalar_t>), blocks, kThreads, 0, stream(), p, from, to,
-                count);
-  })
+  const int64_t column = p.taps() * p.out_size();
+  MT_SWITCH_FLOAT(dtype, for_planes(p, "fold", [&](int64_t first, int64_t planes) {
+                    MT_LAUNCH(
+                        (fold_kernel<scalar_t>), grid_for(planes * p.in_size(), kThreads), kThreads,
+                        0, stream(), p, static_cast<const scalar_t*>(columns) + first * column,
+                        static_cast<scalar_t*>(x) + first * p.in_size(), planes * p.in_size());
+                  }))
 }
 
 }  // namespace mt::cuda
