@@ -7,7 +7,9 @@
 #include "cuda/bench/operands.h"
 #include "cuda/core/device.h"
 #include "cuda/core/launch.h"
+#include "cuda/core/ptx_barrier.cuh"
 #include "cuda/core/ptx_mma.cuh"
+#include "cuda/core/ptx_wgmma.cuh"
 #include "cuda/core/vec.h"
 
 namespace mt::cuda::bench {
@@ -64,11 +66,20 @@ __global__ void __launch_bounds__(kThreads) peak_fma_kernel(float* y, int rounds
 
 constexpr int kTiles = 8;  // of a warp
 
+// Two numbers of bfloat16 or one of float32, +-[1, 2) of random bits: the power that products draw,
+// and with it the clock, depends on the data.
+__device__ __forceinline__ uint32_t random_word(uint32_t i, bool half) {
+  const uint32_t hash = i * 0x9e3779b1u ^ (i + 77u) * 0x85ebca6bu >> 13;
+  return half ? 0x3f803f80u | (hash & 0x807f807fu) : 0x3f800000u | (hash & 0x807fffffu);
+}
+
 template <bool Tf32>
 __global__ void __launch_bounds__(kThreads) peak_mma_kernel(float* y, int rounds) {
-  // Small numbers of both formats: 1.0 as bfloat16 in either half.
-  const uint32_t one = 0x3f803f80u + (threadIdx.x & 1);
-  const uint32_t a[4] = {one, one, one, one}, b[2] = {one, one};
+  uint32_t a[4], b[2];
+#pragma unroll
+  for (uint32_t i = 0; i < 4; i++) a[i] = random_word(threadIdx.x * 6 + i, !Tf32);
+#pragma unroll
+  for (uint32_t i = 0; i < 2; i++) b[i] = random_word(threadIdx.x * 6 + 4 + i, !Tf32);
   float sum[kTiles][4] = {};
 #pragma unroll 1
   for (int r = 0; r < rounds; r++) {
@@ -82,6 +93,40 @@ __global__ void __launch_bounds__(kThreads) peak_mma_kernel(float* y, int rounds
 #pragma unroll
   for (int i = 0; i < kTiles; i++) all += sum[i][0] + sum[i][1] + sum[i][2] + sum[i][3];
   if (all == 1.2345e30f) *y = all;
+}
+
+// Two warpgroups multiply 64 rows each by 256 columns that lie in shared memory, 128 bytes of K.
+constexpr int kWgmmaN = 256, kWgmmaBytes = (2 * 64 + kWgmmaN) * 128;
+
+template <class T>
+__global__ void __launch_bounds__(kThreads, 1) peak_wgmma_kernel(float* y, int rounds) {
+  if constexpr (ptx::kSm90a) {
+    MT_DYN_SHARED_ALIGNED(uint32_t, smem, 1024);
+    for (uint32_t i = threadIdx.x; i < kWgmmaBytes / 4; i += kThreads)
+      smem[i] = random_word(i, sizeof(T) == 2);
+    ptx::fence_proxy_async();
+    __syncthreads();
+    const char* data = reinterpret_cast<const char*>(raw(smem));
+    const auto describe = [&](int line) {
+      return ptx::wgmma_descriptor(data + line * 128, 16, 1024, ptx::Swizzle::b128);
+    };
+    const uint64_t a = describe(int(threadIdx.x) / 128 * 64), b = describe(128);
+    float sum[kWgmmaN / 2];
+    for (int r = 0; r < rounds; r++) {
+      ptx::wgmma_fence();
+#pragma unroll
+      for (uint32_t k = 0; k < 4; k++)
+        ptx::wgmma<T, kWgmmaN>(sum, ptx::wgmma_advance(a, k * 32), ptx::wgmma_advance(b, k * 32),
+                               r + k > 0);
+      ptx::wgmma_commit();
+      ptx::wgmma_wait<0>();
+      ptx::wgmma_own(sum);
+    }
+    float all = 0;
+#pragma unroll
+    for (int i = 0; i < kWgmmaN / 2; i++) all += sum[i];
+    if (all == 1.2345e30f) *y = all;
+  }
 }
 
 template <class F>
@@ -128,6 +173,17 @@ Ceilings measure_ceilings(int64_t bytes, int rounds, const Plan& plan) {
   c.tf32 = per_second(products * 8, plan, [=] {
     MT_LAUNCH((peak_mma_kernel<true>), blocks, kThreads, 0, stream(), y, rounds);
   });
+  if (device.major != 9) return c;
+  const int turns = rounds / 16 + 1;
+  const double macs = double(device.multi_processors) * turns * 128 * kWgmmaN;
+  const auto wgmma = [&]<class T>(double k) {
+    return per_second(2 * macs * k, plan, [=] {
+      MT_LAUNCH((peak_wgmma_kernel<T>), unsigned(device.multi_processors), kThreads, kWgmmaBytes,
+                stream(), y, turns);
+    });
+  };
+  c.half = std::max(c.half, wgmma.template operator()<bfloat16>(64));
+  c.tf32 = std::max(c.tf32, wgmma.template operator()<ptx::tf32>(32));
   return c;
 }
 

@@ -5,12 +5,10 @@
 namespace mt::cuda::bench {
 
 struct Ceilings {
-  double copy;  // bytes read plus bytes written per second
-  double read;  // bytes read per second
-  double fp32;  // flops of float32 multiply-adds, from registers
-  // flops of mma.sync, from registers. Kernels that use wgmma may pass these: they show above 100
-  // %.
-  double tf32, half;
+  double copy;        // bytes read plus bytes written per second
+  double read;        // bytes read per second
+  double fp32;        // flops of float32 multiply-adds, from registers
+  double tf32, half;  // flops of mma.sync from registers, of wgmma where it is faster
 };
 
 // `bytes` of memory are copied; `rounds` sets the length of the loops over registers.
