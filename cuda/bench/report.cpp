@@ -72,7 +72,7 @@ void print_ceilings(const Ceilings& c) {
   if (is_emulated()) std::printf("this device is emulated: its times say nothing about a GPU\n");
   std::printf("memory   copy %8.1f GB/s   read %8.1f GB/s\n", c.copy * 1e-9, c.read * 1e-9);
   std::printf("float32  multiply-add %8.2f TFLOP/s\n", c.fp32 * 1e-12);
-  std::printf("mma.sync tf32 %8.2f TFLOP/s   bfloat16 %8.2f TFLOP/s\n\n", c.tf32 * 1e-12,
+  std::printf("products tf32 %8.2f TFLOP/s   bfloat16 %8.2f TFLOP/s\n\n", c.tf32 * 1e-12,
               c.half * 1e-12);
   std::printf("%-58s %12s %9s %9s   %s\n", "case", "microseconds", "TFLOP/s", "GB/s",
               "of the roof");
