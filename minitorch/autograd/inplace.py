@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from .._load import _C
 from . import views
+from .node import Node, record
 
 _is_tensor = _C.TensorBase
+
+
+class Overwritten(Node):
+    """New content without a history: what was there before has the gradient zero."""
+
+    __slots__ = ()
+
+    def backward(self, dy):
+        return _C.full(dy.shape, 0, dy.dtype, dy.device)
 
 
 def check(tensor, op="in-place operation"):
@@ -56,10 +66,12 @@ def rebase(tensor, value):
         views.overwrite(base, tensor, value)
         views.refresh(tensor)
         return
+    if not value.requires_grad:
+        record(Overwritten, tensor, (tensor,))
+        return
     if value.grad_fn is None:
         value = value.view_as(value)  # a leaf: its history starts with a node
-    if value.requires_grad:
-        _C.set_history(tensor, value.grad_fn, value.output_nr)
+    _C.set_history(tensor, value.grad_fn, value.output_nr)
 
 
 def assign(tensor, value, op="in-place operation"):

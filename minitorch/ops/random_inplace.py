@@ -25,8 +25,6 @@ def _draw(self, name, kernel, *arguments):
         _inplace.check(self, name)
         fresh = _C.empty(self.shape, self.dtype, self.device)
         kernel(fresh, *arguments)
-        fresh.requires_grad = True
-        record(Sampled, fresh, (self,))
         return _inplace.assign(self, fresh, name)
     if self._inference:
         _inplace.check(self, name)

@@ -135,3 +135,36 @@ def test_second_derivative_through_a_written_view():
     v = mt.rand(2, dtype=mt.float64, requires_grad=True)
     assert mt.autograd.gradcheck(f, (x, v))
     assert mt.autograd.gradgradcheck(f, (x, v))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m, y: y.zero_(),
+        lambda m, y: y.fill_(3),
+        lambda m, y: y.copy_(m.ones(3)),
+        lambda m, y: y.sign_(),
+        lambda m, y: y.normal_(),
+        lambda m, y: y.__setitem__(slice(None), 2.0),
+        lambda m, y: y.__setitem__(slice(1, None), 2.0),
+        lambda m, y: y.__setitem__(m.tensor([True, False, True]), 2.0),
+        lambda m, y: y.__setitem__(m.tensor([0, 1]), m.zeros(2)),
+        lambda m, y: y.masked_fill_(m.tensor([True, False, True]), 2.0),
+        lambda m, y: y.index_fill_(0, m.tensor([1]), 2.0),
+        lambda m, y: y[1:].zero_(),
+        lambda m, y: y.view(3, 1).zero_(),
+        lambda m, y: y.bernoulli_(0.5),
+        lambda m, y: y.requires_grad_().mul_(0),
+    ],
+)
+def test_overwritten_content_has_no_gradient(change):
+    torch = pytest.importorskip("torch")
+    grads = []
+    for m in (mt, torch):
+        x = m.tensor([1.0, -2.0, 3.0], requires_grad=True)
+        y = x * 2
+        change(m, y)
+        assert y.requires_grad
+        (y * m.tensor([1.0, 2.0, 3.0])).sum().backward()
+        grads.append(x.grad.tolist())
+    assert grads[0] == grads[1]
