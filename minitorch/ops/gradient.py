@@ -76,6 +76,10 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
         raise RuntimeError(f"gradient(): only edge_order 1 and 2 are supported, got {edge_order}")
     dims = range(input.dim()) if dim is None else (dim,) if isinstance(dim, int) else dim
     dims = [wrap_dim(d, input.dim()) for d in dims]
+    if len(set(dims)) != len(dims):
+        raise RuntimeError(f"gradient(): a dim appears more than once in {tuple(dims)}")
+    if spacing is None:
+        spacing = 1
     if isinstance(spacing, _Tensor) and spacing.dim() == 1 and len(dims) == 1:
         spacing = [spacing]
     steps = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
