@@ -25,7 +25,7 @@ void forward_(ActivationOp op, const char* name, const Tensor& x, ActivationNumb
 }
 
 Tensor backward(ActivationOp op, const Tensor& dy, const Tensor& x, ActivationNumbers numbers) {
-  Tensor dx = empty_like(x);
+  Tensor dx = empty_like_layout(x, x.dtype());
   MT_DISPATCH(x.device(), x.numel(), activation_backward, op, compute_dtype(x.dtype()),
               {{dx.dtype(), dy.dtype(), x.dtype()}}, iter3(dx, dy, x), numbers);
   return dx;

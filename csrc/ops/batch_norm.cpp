@@ -16,8 +16,8 @@ Result train(const Tensor& input, const std::optional<Tensor>& weight,
              const std::optional<Tensor>& bias, const std::optional<Tensor>& running_mean,
              const std::optional<Tensor>& running_var, double momentum, double eps) {
   const char* op = "batch_norm";
-  ChannelInput in(op, input, weight, bias);
-  Tensor y = empty_like(in.x), mean = empty({in.c}, in.dtype, in.x.device()),
+  ChannelInput in(op, input, weight, bias, true);
+  Tensor y = in.empty_as_x(), mean = empty({in.c}, in.dtype, in.x.device()),
          rstd = empty_like(mean);
   // The kernel moves the statistics in the compute type; they are written back where that is
   // another tensor.
@@ -35,7 +35,7 @@ Result train(const Tensor& input, const std::optional<Tensor>& weight,
   };
   write_back(running_mean, m);
   write_back(running_var, v);
-  return {to_dtype(y, input.dtype()), Hidden<Tensor>{mean}, Hidden<Tensor>{rstd}};
+  return {to_dtype_in_layout(y, input.dtype()), Hidden<Tensor>{mean}, Hidden<Tensor>{rstd}};
 }
 
 // mean and rstd are copies: the running statistics may move before the backward.
@@ -45,10 +45,10 @@ Result eval(const Tensor& input, const std::optional<Tensor>& weight,
   const char* op = "batch_norm";
   MT_CHECK(running_mean && running_var, op,
            "(): Expected running_mean and running_var to be defined when training=False");
-  ChannelInput in(op, input, weight, bias);
+  ChannelInput in(op, input, weight, bias, true);
   Tensor m = in.channel(op, "running_mean", *running_mean);
   Tensor v = in.channel(op, "running_var", *running_var);
-  Tensor y = empty_like(in.x), mean, rstd;
+  Tensor y = in.empty_as_x(), mean, rstd;
   MT_DISPATCH(in.x.device(), in.x.numel(), batch_norm_eval, args_of(in, eps), m.data(), v.data(),
               y.data());
   if (keep) {
@@ -57,15 +57,15 @@ Result eval(const Tensor& input, const std::optional<Tensor>& weight,
     rstd = empty_like(v);
     MT_DISPATCH(in.x.device(), in.c, batch_norm_rstd, in.dtype, v.data(), eps, in.c, rstd.data());
   }
-  return {to_dtype(y, input.dtype()), Hidden<Tensor>{mean}, Hidden<Tensor>{rstd}};
+  return {to_dtype_in_layout(y, input.dtype()), Hidden<Tensor>{mean}, Hidden<Tensor>{rstd}};
 }
 
 std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dy, const Tensor& input,
                                             const std::optional<Tensor>& weight, const Tensor& mean,
                                             const Tensor& rstd, bool training, bool params) {
-  ChannelInput in("batch_norm", input, weight, std::nullopt);
-  Tensor g = contiguous(to_dtype(expand_to(dy, input.sizes(), "batch_norm"), in.memory));
-  Tensor dx = empty_like(in.x), dw, db;
+  ChannelInput in("batch_norm", input, weight, std::nullopt, true);
+  Tensor g = in.like_x(to_dtype_in_layout(expand_to(dy, input.sizes(), "batch_norm"), in.memory));
+  Tensor dx = in.empty_as_x(), dw, db;
   if (params) {
     dw = empty_like(mean);
     db = empty_like(mean);
@@ -73,7 +73,7 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dy, const Tensor& inpu
   MT_DISPATCH(in.x.device(), in.x.numel(), batch_norm_backward, args_of(in, 0), training, g.data(),
               mean.data(), rstd.data(), dx.data(), params ? dw.data() : nullptr,
               params ? db.data() : nullptr);
-  return {to_dtype(dx, input.dtype()), dw, db};
+  return {to_dtype_in_layout(dx, input.dtype()), dw, db};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // What batch, group and instance norm have in common: an input [n, c, *], values per channel.
 #pragma once
 #include "ops/dispatch.h"
+#include "ops/iterators.h"
 
 namespace mt {
 
@@ -10,8 +11,9 @@ struct ChannelInput {
   Tensor x, weight, bias;
   int64_t n, c, inner = 1;
 
+  // `rows`: an input whose channels lie last in memory stays as it is, a matrix [n * inner, c].
   ChannelInput(const char* op, const Tensor& input, const std::optional<Tensor>& w,
-               const std::optional<Tensor>& b) {
+               const std::optional<Tensor>& b, bool rows = false) {
     check_floating(input, op, "input");
     MT_CHECK(input.dim() >= 2, op,
              "(): Expected at least 2 dimensions for input tensor (N, C, *) but received ",
@@ -21,10 +23,33 @@ struct ChannelInput {
     n = input.size(0);
     c = input.size(1);
     for (int i = 2; i < input.dim(); i++) inner *= input.size(i);
-    x = contiguous(to_dtype(input, memory));
+    x = to_dtype_in_layout(input, memory);
+    if (rows && channels_last(x)) {
+      n *= inner;
+      inner = 1;
+    } else {
+      x = contiguous(x);
+    }
     if (w) weight = channel(op, "weight", *w);
     if (b) bias = channel(op, "bias", *b);
   }
+
+  static bool channels_last(const Tensor& t) {
+    if (t.is_contiguous() || t.dim() < 3 || t.numel() == 0) return false;
+    int64_t step = t.size(1);
+    for (int i = t.dim() - 1; i > 1; step *= t.size(i--))
+      if (t.size(i) != 1 && t.stride(i) != step) return false;
+    return t.stride(1) == 1 && (t.size(0) == 1 || t.stride(0) == step);
+  }
+  // t, of the input's shape, laid out as x is.
+  Tensor like_x(const Tensor& t) const {
+    if (x.is_contiguous()) return contiguous(t);
+    if (channels_last(t)) return t;
+    Tensor y = empty_as_x();
+    copy_into(y, t);
+    return y;
+  }
+  Tensor empty_as_x() const { return empty_strided(x.sizes(), x.strides(), x.dtype(), x.device()); }
 
   // A vector of c values in the compute type.
   Tensor channel(const char* op, const char* name, const Tensor& t) const {

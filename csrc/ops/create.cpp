@@ -1,6 +1,7 @@
 // Creation, conversion and the exchange of memory with NumPy and Python.
 #include "ops/copy.h"
 #include "ops/dispatch.h"
+#include "ops/iterators.h"
 
 namespace mt {
 namespace {
@@ -66,27 +67,24 @@ void copy_(const Tensor& dst, const Tensor& src) {
 }
 
 Tensor cast(const Tensor& x, DType dtype) {
-  Tensor y = empty_like(x, dtype);
+  Tensor y = empty_like_layout(x, dtype);
   copy_into(y, x);
   return y;
 }
 
 // A copy; a dense x keeps its strides where `preserve` is set.
 Tensor clone(const Tensor& x, bool preserve) {
-  Tensor y;
-  if (preserve && !x.is_contiguous()) {
-    Dims order;
-    int64_t dense = 1;
-    Tensor probe = x;
-    for (int i = 0; i < x.dim(); i++) dense += (x.size(i) - 1) * x.stride(i);
-    bool is_dense = dense == x.numel();
-    for (int i = 0; i < x.dim(); i++) is_dense = is_dense && (x.stride(i) != 0 || x.size(i) == 1);
-    y = is_dense ? empty_strided(x.sizes(), x.strides(), x.dtype(), x.device()) : empty_like(x);
-  } else {
-    y = empty_like(x);
-  }
+  Tensor y = preserve && is_dense(x) ? empty_strided(x.sizes(), x.strides(), x.dtype(), x.device())
+                                     : empty_like(x);
   copy_into(y, x);
   return y;
+}
+
+// Unspecified content, laid out as x is.
+Tensor empty_like_op(const Tensor& x, DType dtype, Device device) {
+  if (x.is_contiguous()) return empty(x.sizes(), dtype, device);
+  const Dims strides = empty_like_layout(x, dtype).strides();
+  return empty_strided(x.sizes(), strides, dtype, device);
 }
 
 // The Python number at p, a new reference.
@@ -146,10 +144,12 @@ py::object resolve_device(Device device) {
   return py::reinterpret_borrow<py::object>(device_object(device));
 }
 
-// The tensor on another device, a copy of the bytes; the dtype stays.
+// The tensor on another device, a copy of the bytes; the dtype stays, and the order of a dense x.
 Tensor to_device_op(const Tensor& x, Device device, bool non_blocking) {
-  Tensor y = to_device(x, device, non_blocking);
-  return y->storage == x->storage ? alias(x) : y;
+  if (x.device() == device) return alias(x);
+  if (x.is_contiguous() || !is_dense(x)) return to_device(x, device, non_blocking);
+  const Tensor row = as_strided(x, {x.numel()}, {1}, x->offset);
+  return as_strided(to_device(row, device, non_blocking), x.sizes(), x.strides(), 0);
 }
 
 // Shape and kind of a nested sequence of numbers: the kind is the widest of bool, int, float.
@@ -294,6 +294,7 @@ MT_BIND(create) {
   def_plain<&copy_, kAnyDevice>(m, "copy_");
   def_op<&cast>(m, "cast");
   def_op<&clone>(m, "clone");
+  def_plain<&empty_like_op>(m, "empty_like");
   def_op<&to_device_op>(m, "to_device");
   def_plain<&resolve_device>(m, "resolve_device");
   def_plain<&item>(m, "item");

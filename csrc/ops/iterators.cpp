@@ -1,5 +1,7 @@
 #include "ops/iterators.h"
 
+#include "ops/dispatch.h"
+
 namespace mt {
 
 Tensor empty_like_layout(const Tensor& x, DType dtype) {
@@ -17,6 +19,28 @@ Tensor empty_like_layout(const Tensor& x, DType dtype) {
     step *= x.size(order[i]) > 0 ? x.size(order[i]) : 1;
   }
   return empty_strided(x.sizes(), strides, dtype, x.device());
+}
+
+bool is_dense(const Tensor& x) {
+  if (x.is_contiguous()) return true;
+  bool seen[kMaxDims] = {};
+  int64_t expected = 1;
+  for (int done = 0; done < x.dim(); done++) {
+    int next = -1;
+    for (int i = 0; i < x.dim(); i++)
+      if (!seen[i] && (x.size(i) == 1 || x.stride(i) == expected)) next = i;
+    if (next < 0) return false;
+    seen[next] = true;
+    expected *= x.size(next);
+  }
+  return true;
+}
+
+Tensor to_dtype_in_layout(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  Tensor y = empty_like_layout(x, dtype);
+  copy_into(y, x);
+  return y;
 }
 
 }  // namespace mt

@@ -22,5 +22,9 @@ inline ElementIter iter3(const Tensor& z, const Tensor& x, const Tensor& y) {
 
 // Uninitialised, in x's order of dims (transposed, channels_last) where x is not contiguous.
 Tensor empty_like_layout(const Tensor& x, DType dtype);
+// Whether the elements fill one block of memory, in whatever order of dims.
+bool is_dense(const Tensor& x);
+// to_dtype, whose copy keeps x's order of dims.
+Tensor to_dtype_in_layout(const Tensor& x, DType dtype);
 
 }  // namespace mt

@@ -1,6 +1,7 @@
 #include "ops/pool.h"
 
 #include "ops/dispatch.h"
+#include "ops/iterators.h"
 
 namespace mt {
 namespace {
@@ -33,7 +34,7 @@ int64_t lead_of(const Tensor& x, int nd) {
 
 // The channels of images that lie channels_last in memory, and 0 of others.
 int64_t last_channels(const Tensor& x, int nd) {
-  if (nd != 2 || x.dim() != 4 || x.is_contiguous() || !x.device().is_cpu()) return 0;
+  if (nd != 2 || x.dim() != 4 || x.is_contiguous()) return 0;
   const int64_t c = x.size(1), area = x.size(2) * x.size(3);
   const bool dense = x.stride(1) == 1 && x.stride(3) == c && x.stride(2) == c * x.size(3) &&
                      (x.size(0) == 1 || x.stride(0) == c * area);
@@ -113,14 +114,18 @@ PoolParams window_params(const Tensor& x, py::handle kernel, py::handle stride, 
   return p;
 }
 
-DType max_type(DType t) {
-  return !is_floating(t) ? DType::Int64 : t == DType::Float64 ? t : DType::Float32;
+// What the kernels read: CUDA's take the 16-bit floats, too.
+DType float_type(DType t, Device device) {
+  return t == DType::Float64 || !device.is_cpu() ? t : DType::Float32;
 }
-DType avg_type(DType t) {
-  return !is_floating(t) || t == DType::Float64 ? DType::Float64 : DType::Float32;
+DType max_type(DType t, Device device) {
+  return is_floating(t) ? float_type(t, device) : DType::Int64;
+}
+DType avg_type(DType t, Device device) {
+  return is_floating(t) ? float_type(t, device) : DType::Float64;
 }
 Tensor operand(const Tensor& x, DType compute, const PoolParams& p) {
-  return in_order(to_dtype(x, compute), p.channels);
+  return in_order(to_dtype_in_layout(x, compute), p.channels);
 }
 
 void check_gradient(const Tensor& dy, const PoolParams& p, const Tensor& like, int nd,
@@ -138,7 +143,7 @@ std::tuple<Tensor, Tensor> max_pool(const Tensor& x, py::handle kernel, py::hand
                          : !(x.requires_grad() && grad_mode.enabled) ? PoolIndex::none
                          : p.taps() <= kNoTap                        ? PoolIndex::tap
                                                                      : PoolIndex::place;
-  const DType t = max_type(x.dtype());
+  const DType t = max_type(x.dtype(), x.device());
   const Tensor xc = operand(x, t, p);
   const Dims sizes = result_sizes(x, p, nd);
   Tensor y = empty_in_order(sizes, t, x.device(), p.channels), index;
@@ -148,7 +153,7 @@ std::tuple<Tensor, Tensor> max_pool(const Tensor& x, py::handle kernel, py::hand
   if (y.numel())
     MT_DISPATCH(x.device(), x.numel(), max_pool_forward, t, p, xc.data(), y.data(), kind,
                 index ? index.data() : nullptr);
-  return {to_dtype(y, x.dtype()), index};
+  return {to_dtype_in_layout(y, x.dtype()), index};
 }
 
 // `like` has the input's sizes.
@@ -158,14 +163,14 @@ Tensor max_pool_backward(const Tensor& dy, const Tensor& index, const Tensor& li
   const char* op = kMaxPool[nd - 1];
   const PoolParams p = window_params(like, kernel, stride, padding, dilation, ceil_mode, nd, op);
   check_gradient(dy, p, like, nd, op);
-  const DType t = avg_type(dy.dtype());
+  const DType t = avg_type(dy.dtype(), dy.device());
   const Tensor g = operand(dy, t, p), at = in_order(index, p.channels);
   Tensor dx = empty_in_order(like.sizes(), t, dy.device(), p.channels);
   if (dx.numel())
     MT_DISPATCH(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(),
                 at.dtype() == DType::UInt8 ? PoolIndex::tap : PoolIndex::place, at.data(),
                 dx.data());
-  return to_dtype(dx, dy.dtype());
+  return to_dtype_in_layout(dx, dy.dtype());
 }
 
 // The remembered index as places in the plane, int64.
@@ -199,17 +204,17 @@ Tensor avg_pool(const Tensor& x, py::handle kernel, py::handle stride, py::handl
                 bool ceil_mode, bool count_padding, py::handle divisor, int nd) {
   const PoolParams p =
       avg_params(x, kernel, stride, padding, ceil_mode, count_padding, divisor, nd);
-  const DType t = avg_type(x.dtype());
+  const DType t = avg_type(x.dtype(), x.device());
   const Tensor xc = operand(x, t, p);
   Tensor y = empty_in_order(result_sizes(x, p, nd), t, x.device(), p.channels);
   if (y.numel()) MT_DISPATCH(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
-  return to_dtype(y, x.dtype());
+  return to_dtype_in_layout(y, x.dtype());
 }
 
 Tensor avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handle kernel, py::handle stride,
                          py::handle padding, bool ceil_mode, bool count_padding, py::handle divisor,
                          int nd) {
-  const DType t = avg_type(dy.dtype());
+  const DType t = avg_type(dy.dtype(), dy.device());
   Tensor dx = empty_in_order(sizes, t, dy.device(), last_channels(dy, nd));
   const PoolParams p =
       avg_params(dx, kernel, stride, padding, ceil_mode, count_padding, divisor, nd);
@@ -217,7 +222,7 @@ Tensor avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handle kernel,
   const Tensor g = operand(dy, t, p);
   if (dx.numel())
     MT_DISPATCH(dy.device(), dx.numel(), avg_pool_backward, t, p, g.data(), dx.data());
-  return to_dtype(dx, dy.dtype());
+  return to_dtype_in_layout(dx, dy.dtype());
 }
 
 // An int or one per dim; None keeps the input's size.
@@ -249,22 +254,24 @@ bool as_plain_windows(PoolParams& p) {
 
 Tensor adaptive_avg_pool(const Tensor& x, py::handle output, int nd) {
   PoolParams p = adaptive_params(x, output, nd, kAdaptiveAvg[nd - 1]);
-  const DType t = avg_type(x.dtype());
+  const DType t = avg_type(x.dtype(), x.device());
   const Tensor xc = operand(x, t, p);
   Tensor y = empty_in_order(result_sizes(x, p, nd), t, x.device(), p.channels);
-  if (!y.numel()) return to_dtype(y, x.dtype());
+  if (!y.numel()) return to_dtype_in_layout(y, x.dtype());
   if (as_plain_windows(p)) {
     MT_DISPATCH(x.device(), x.numel(), avg_pool_forward, t, p, xc.data(), y.data());
   } else {
     MT_DISPATCH(x.device(), x.numel(), adaptive_avg_pool_forward, t, p, xc.data(), y.data());
   }
-  return to_dtype(y, x.dtype());
+  return to_dtype_in_layout(y, x.dtype());
 }
 
-Tensor adaptive_avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handle output, int nd) {
+// `last`: the input was channels_last, which a dy of one element per plane does not say.
+Tensor adaptive_avg_pool_backward(const Tensor& dy, const Dims& sizes, bool last, py::handle output,
+                                  int nd) {
   const char* op = kAdaptiveAvg[nd - 1];
-  const DType t = avg_type(dy.dtype());
-  Tensor dx = empty_in_order(sizes, t, dy.device(), last_channels(dy, nd));
+  const DType t = avg_type(dy.dtype(), dy.device());
+  Tensor dx = empty_in_order(sizes, t, dy.device(), last && nd == 2 && sizes.n == 4 ? sizes[1] : 0);
   PoolParams p = adaptive_params(dx, output, nd, op);
   check_gradient(dy, p, dx, nd, op);
   const Tensor g = operand(dy, t, p);
@@ -275,12 +282,12 @@ Tensor adaptive_avg_pool_backward(const Tensor& dy, const Dims& sizes, py::handl
   } else {
     MT_DISPATCH(dy.device(), dx.numel(), adaptive_avg_pool_backward, t, p, g.data(), dx.data());
   }
-  return to_dtype(dx, dy.dtype());
+  return to_dtype_in_layout(dx, dy.dtype());
 }
 
 std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, py::handle output, int nd) {
   const PoolParams p = adaptive_params(x, output, nd, kAdaptiveMax[nd - 1]);
-  const DType t = avg_type(x.dtype());
+  const DType t = avg_type(x.dtype(), x.device());
   const Tensor xc = operand(x, t, p);
   const Dims sizes = result_sizes(x, p, nd);
   Tensor y = empty_in_order(sizes, t, x.device(), p.channels);
@@ -288,12 +295,12 @@ std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, py::handle output,
   if (y.numel())
     MT_DISPATCH(x.device(), x.numel(), adaptive_max_pool_forward, t, p, xc.data(), y.data(),
                 index.data<int64_t>());
-  return {to_dtype(y, x.dtype()), index};
+  return {to_dtype_in_layout(y, x.dtype()), index};
 }
 
 // dx of an input of the given sizes from places in its planes: any kind of maximum.
 Tensor max_places_backward(const Tensor& dy, const Tensor& index, const Dims& sizes, int nd) {
-  const DType t = avg_type(dy.dtype());
+  const DType t = avg_type(dy.dtype(), dy.device());
   Tensor dx = empty_in_order(sizes, t, dy.device(), last_channels(index, nd));
   PoolParams p = blank(dx, nd);
   const Tensor g = operand(dy, t, p), at = in_order(index, p.channels);
@@ -301,7 +308,7 @@ Tensor max_places_backward(const Tensor& dy, const Tensor& index, const Dims& si
   if (dx.numel())
     MT_DISPATCH(dy.device(), dx.numel(), max_pool_backward, t, p, g.data(), PoolIndex::place,
                 at.data(), dx.data());
-  return to_dtype(dx, dy.dtype());
+  return to_dtype_in_layout(dx, dy.dtype());
 }
 
 }  // namespace

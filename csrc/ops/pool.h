@@ -27,7 +27,8 @@ enum class PoolIndex : int { none, tap, place };
 
 }  // namespace mt
 
-// float32, float64, int64. NaN wins. index: uint8 or int64 per output, as `kind` says.
+// float32, float64, int64; on CUDA a 16-bit float, too. NaN wins. index: uint8 or int64 per output,
+// as `kind` says.
 MT_KERNEL(max_pool_forward, void(DType dtype, const PoolParams& params, const void* x, void* y,
                                  PoolIndex kind, void* index))
 MT_KERNEL(max_pool_backward, void(DType dtype, const PoolParams& params, const void* dy,

@@ -59,7 +59,7 @@ void bitwise_not_(const Tensor& x) {
 
 Tensor backward(UnaryOp op, const Tensor& dy, const Tensor& saved) {
   DType dtype = to_floating(saved.dtype());
-  Tensor dx = empty_like(saved, dtype);
+  Tensor dx = empty_like_layout(saved, dtype);
   MT_DISPATCH(saved.device(), saved.numel(), unary_backward, op, compute_dtype(dtype),
               {{dtype, dy.dtype(), saved.dtype()}}, iter3(dx, dy, saved));
   return dx;

@@ -1,6 +1,7 @@
 // What ops and the engine do with nodes: record a call, fit a gradient to where it flows.
 #include <cstring>
 
+#include "ops/iterators.h"
 #include "python/node_type.h"
 
 namespace mt {
@@ -157,7 +158,7 @@ PyObject* owns_memory(PyObject*, PyObject* const* args, Py_ssize_t count) {
   if (count != 2 || !is_tensor(args[0])) return Py_NewRef(Py_False);
   const Tensor& t = as_object(args[0])->tensor;
   bool alone = Py_REFCNT(args[0]) <= PyLong_AsLong(args[1]) && t->refs.load() == 1 &&
-               t->storage->refs.load() == 1 && !t->storage->deleter && t.is_contiguous() &&
+               t->storage->refs.load() == 1 && !t->storage->deleter && is_dense(t) &&
                Py_TYPE(args[0]) == tensor_class && !as_object(args[0])->grad_fn;
   return PyBool_FromLong(alone);
 }

@@ -2,20 +2,18 @@
 // dx = w * rstd * (dy - mean(dy) - xh * mean(dy * xh)) in training, w * rstd * dy in evaluation;
 // dw = sum(dy * xh), db = sum(dy). Saved: mean and rstd.
 // Three kernels: sums of every channel, cut into splits that fill the machine (a block walks over
-// the planes of one channel; with inner = 1, neighbouring threads have neighbouring channels); a
-// warp per channel that combines the splits; and an elementwise one. Forward reads x twice and
-// writes once.
+// the planes of one channel); a warp per channel that combines the splits; and an elementwise one.
+// With inner = 1, which channels_last images are too, threads keep to their channels
+// (batch_norm_columns.cuh). Forward reads x twice and writes once.
 #include "ops/batch_norm.h"
 
 #include "cuda/core/math.h"
 #include "cuda/core/scratch.h"
-#include "cuda/kernels/channels.cuh"
+#include "cuda/kernels/batch_norm_columns.cuh"
 
 namespace mt::cuda {
 namespace {
 
-constexpr int kColumns = 32, kColumnRows = kThreads / kColumns;  // of a block, inner = 1
-constexpr int kBatch = 8;                                        // elements taken in at a time
 constexpr int64_t kFullGrid = 1024;
 
 // What is summed: the moments of x, or {sum of dy, sum of dy * (x - mean)}.
@@ -100,45 +98,6 @@ __global__ void __launch_bounds__(kThreads)
   const auto total = block_reduce(running.total(), Sums::none(),
                                   [](const auto& a, const auto& b) { return Sums::merge(a, b); });
   if (threadIdx.x == 0) partial[ch * gridDim.y + blockIdx.y] = total;
-}
-
-// inner = 1: x is [n, c].
-template <class T, class Sums>
-__global__ void __launch_bounds__(kThreads)
-    channel_columns_kernel(const Sums sums, int64_t n, int64_t c, int64_t chunk,
-                           typename Sums::Total* partial) {
-  using C = compute_t<T>;
-  using Total = typename Sums::Total;
-  MT_SHARED(Total, part, kThreads);
-  const int t = int(threadIdx.x), place = t / kColumns;
-  const int64_t ch = int64_t(blockIdx.x) * kColumns + t % kColumns, begin = blockIdx.y * chunk;
-  const int64_t end = begin + chunk < n ? begin + chunk : n;
-  typename Sums::Running running;
-  if (ch < c) {
-    const C mean = Sums::kGradient ? sums.mean[ch] : C(0);
-    for (int64_t i = begin + place; i < end; i += kBatch * kColumnRows) {
-      C v[kBatch], g[kBatch] = {};
-      int count = 0;
-#pragma unroll
-      for (int k = 0; k < kBatch; k++) {
-        const int64_t row = i + k * kColumnRows;
-        if (row >= end) continue;
-        v[k] = load(sums.x[row * c + ch]);
-        if constexpr (Sums::kGradient) g[k] = load(sums.dy[row * c + ch]);
-        count = k + 1;
-      }
-      running.add(v, g, count, mean);
-    }
-  }
-  Total total = running.total();
-  part[t] = total;
-  __syncthreads();
-  if (place != 0 || ch >= c) return;
-  for (int k = 1; k < kColumnRows; k++) {
-    const Total next = part[t + k * kColumns];
-    total = Sums::merge(total, next);
-  }
-  partial[ch * gridDim.y + blockIdx.y] = total;
 }
 
 // The totals of the channel that a warp works on, from those of the splits.
@@ -256,8 +215,9 @@ void sum_channels(const BatchNormArgs& a, const Sums& sums, bool vectors, const 
   using Total = typename Sums::Total;
   constexpr int64_t V = 16 / sizeof(T);
   const bool columns = a.inner == 1;
+  const int64_t width = column_width<T>(a.c, sums.x, sums.dy ? sums.dy : sums.x);
   const int64_t length = columns ? a.n : a.n * a.inner / (vectors ? V : 1);  // of a channel
-  const int64_t blocks = columns ? ceil_div(a.c, kColumns) : a.c;
+  const int64_t blocks = columns ? ceil_div(a.c, kColumns * width) : a.c;
   const int64_t least = columns ? kBatch * kColumnRows : kBatch * kThreads / (vectors ? V : 1);
   int64_t splits = blocks < kFullGrid ? kFullGrid / (blocks > 0 ? blocks : 1) : 1;
   if (splits > length / least) splits = length / least > 0 ? length / least : 1;
@@ -266,9 +226,12 @@ void sum_channels(const BatchNormArgs& a, const Sums& sums, bool vectors, const 
   const Scratch scratch(size_t(a.c * splits) * sizeof(Total));
   Total* partial = scratch.as<Total>();
   const dim3 grid{unsigned(blocks), unsigned(splits)};
-  if (columns) {
-    MT_LAUNCH((channel_columns_kernel<T, Sums>), grid, kThreads, 0, stream(), sums, a.n, a.c, chunk,
+  if (columns && width == 1) {
+    MT_LAUNCH((column_sums_kernel<T, Sums, 1>), grid, kThreads, 0, stream(), sums, a.n, a.c, chunk,
               partial);
+  } else if (columns) {
+    MT_LAUNCH((column_sums_kernel<T, Sums, kColumnWidth<T>>), grid, kThreads, 0, stream(), sums,
+              a.n, a.c, chunk, partial);
   } else {
     with_vectors(vectors, [&](auto v) {
       const Planes planes(a.n, a.c, a.inner, v ? int(V) : 1);
@@ -277,6 +240,28 @@ void sum_channels(const BatchNormArgs& a, const Sums& sums, bool vectors, const 
     });
   }
   finish(static_cast<const Total*>(partial), int(splits));
+}
+
+// y from the mean and what `kVariance` says of the spread.
+template <class T, bool kVariance>
+void apply(const BatchNormArgs& a, const compute_t<T>* mean, const compute_t<T>* spread, T* y) {
+  using C = compute_t<T>;
+  if (a.n * a.inner == 0) return;
+  const T* x = static_cast<const T*>(a.x);
+  const C *weight = static_cast<const C*>(a.weight), *bias = static_cast<const C*>(a.bias);
+  if (a.inner == 1) {
+    with_vectors(planes_aligned<T>(a.c, x, y), [&](auto v) {
+      constexpr int V = v ? int(16 / sizeof(T)) : 1;
+      MT_LAUNCH((column_apply_kernel<T, V, kVariance>), column_grid(a.n, a.c / V), kThreads, 0,
+                stream(), a.n, a.c, x, y, mean, spread, weight, bias, C(a.eps));
+    });
+    return;
+  }
+  with_vectors(planes_aligned<T>(a.inner, x, y), [&](auto v) {
+    const Planes planes(a.n, a.c, a.inner, v ? int(16 / sizeof(T)) : 1);
+    MT_LAUNCH((batch_norm_apply_kernel<T, v, kVariance>), apply_grid<T>(a, v), kThreads, 0,
+              stream(), planes, x, y, mean, spread, weight, bias, C(a.eps));
+  });
 }
 
 template <class T>
@@ -289,13 +274,7 @@ void train(const BatchNormArgs& a, const Outputs<T>& out, T* y) {
                     MT_LAUNCH((batch_norm_statistics_kernel<T>), grid_for(a.c, kThreads / kWarp),
                               kThreads, 0, stream(), partial, a.c, splits, out);
                   });
-  if (a.n * a.inner == 0) return;
-  with_vectors(vectors, [&](auto v) {
-    const Planes planes(a.n, a.c, a.inner, v ? int(16 / sizeof(T)) : 1);
-    MT_LAUNCH((batch_norm_apply_kernel<T, v, false>), apply_grid<T>(a, v), kThreads, 0, stream(),
-              planes, x, y, static_cast<const C*>(out.mean), static_cast<const C*>(out.rstd),
-              static_cast<const C*>(a.weight), static_cast<const C*>(a.bias), C(0));
-  });
+  apply<T, false>(a, static_cast<const C*>(out.mean), static_cast<const C*>(out.rstd), y);
 }
 
 template <class T>
@@ -313,6 +292,14 @@ void backward(const BatchNormArgs& a, bool train, const T* dy, const compute_t<T
                               train, rstd, static_cast<const C*>(a.weight), dw, db, lines);
                   });
   if (a.n * a.inner == 0) return;
+  if (a.inner == 1) {
+    with_vectors(planes_aligned<T>(a.c, x, dy, dx), [&](auto v) {
+      constexpr int V = v ? int(16 / sizeof(T)) : 1;
+      MT_LAUNCH((column_backward_kernel<T, V>), column_grid(a.n, a.c / V), kThreads, 0, stream(),
+                a.n, a.c, x, dy, dx, mean, static_cast<const C*>(lines));
+    });
+    return;
+  }
   with_vectors(vectors, [&](auto v) {
     const Planes planes(a.n, a.c, a.inner, v ? int(16 / sizeof(T)) : 1);
     MT_LAUNCH((batch_norm_backward_kernel<T, v>), apply_grid<T>(a, v), kThreads, 0, stream(),
@@ -348,16 +335,9 @@ void batch_norm_train(const BatchNormArgs& args, double momentum, void* y, void*
 void batch_norm_eval(const BatchNormArgs& args, const void* mean, const void* var, void* y) {
   if (args.n * args.c * args.inner == 0) return;
   MT_SWITCH_FLOAT_HALF(args.dtype, {
-    using T = scalar_t;
-    using C = compute_t<T>;
-    const T* x = static_cast<const T*>(args.x);
-    T* out = static_cast<T*>(y);
-    with_vectors(planes_aligned<T>(args.inner, x, out), [&](auto v) {
-      const Planes planes(args.n, args.c, args.inner, v ? int(16 / sizeof(T)) : 1);
-      MT_LAUNCH((batch_norm_apply_kernel<T, v, true>), apply_grid<T>(args, v), kThreads, 0,
-                stream(), planes, x, out, static_cast<const C*>(mean), static_cast<const C*>(var),
-                static_cast<const C*>(args.weight), static_cast<const C*>(args.bias), C(args.eps));
-    });
+    using C = compute_t<scalar_t>;
+    apply<scalar_t, true>(args, static_cast<const C*>(mean), static_cast<const C*>(var),
+                          static_cast<scalar_t*>(y));
   })
 }
 

@@ -93,9 +93,22 @@ def dtype_of_number(v):
     return _C.int64 if isinstance(v, int) else dtypes._default_dtype
 
 
+def _empty_as(input, dtype, device, memory_format):
+    """Unspecified content, laid out as input is where memory_format does not say otherwise."""
+    dtype, device = dtype or input.dtype, device or input.device
+    if memory_format is None or memory_format is dtypes.preserve_format:
+        return _C.empty_like(input, dtype, device)
+    y = _C.empty(input.shape, dtype, device)
+    return y if memory_format is dtypes.contiguous_format else y.contiguous(memory_format)
+
+
 def _like(name, value, doc):
     def f(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False):  # fmt: skip
-        t = _C.full(input.shape, value, dtype or input.dtype, device or input.device)
+        if memory_format is None and _C.is_contiguous(input):
+            t = _C.full(input.shape, value, dtype or input.dtype, device or input.device)
+        else:
+            t = _empty_as(input, dtype, device, memory_format)
+            _C.fill_(t, value)
         return finish(t, requires_grad)
 
     f.__name__ = f.__qualname__ = name
@@ -112,9 +125,7 @@ def empty_like(
     input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False
 ):  # fmt: skip
     """Unspecified content of the shape and dtype of input."""
-    return finish(
-        _C.empty(input.shape, dtype or input.dtype, device or input.device), requires_grad
-    )
+    return finish(_empty_as(input, dtype, device, memory_format), requires_grad)
 
 
 @function
@@ -122,7 +133,8 @@ def full_like(
     input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None
 ):  # fmt: skip
     """One value in the shape and dtype of input."""
-    t = _C.full(input.shape, fill_value, dtype or input.dtype, device or input.device)
+    t = _empty_as(input, dtype, device, memory_format)
+    _C.fill_(t, fill_value)
     return finish(t, requires_grad)
 
 

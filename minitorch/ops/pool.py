@@ -7,6 +7,7 @@ remember where they were found; their gradient goes there.
 from __future__ import annotations
 
 from .._load import _C
+from ..dtypes import channels_last
 from ._register import FUNCTIONAL, FUNCTIONS, Node, record, write_out
 
 
@@ -75,10 +76,10 @@ class AvgPoolBackward(Node):
 class AdaptiveAvgPool(Node):
     """y = mean over each window; dx = dy / size, added up over the windows"""
 
-    __slots__ = ("shape", "spec")
+    __slots__ = ("channels_last", "shape", "spec")
 
     def backward(self, dy):
-        dx = _C.adaptive_avg_pool_backward(dy, self.shape, *self.spec)
+        dx = _C.adaptive_avg_pool_backward(dy, self.shape, self.channels_last, *self.spec)
         if dx.requires_grad:
             record(AdaptiveAvgPoolBackward, dx, (dy,)).spec = self.spec
         return dx
@@ -106,6 +107,7 @@ def _adaptive_avg_pool(input, spec):
     if y.requires_grad:
         node = record(AdaptiveAvgPool, y, (input,))
         node.shape, node.spec = input.shape, spec
+        node.channels_last = not _C.is_contiguous(input) and input.is_contiguous(channels_last)
     return y
 
 
