@@ -77,8 +77,9 @@ std::tuple<Tensor, Tensor> topk(const Tensor& x, int64_t k, int64_t dim, bool la
   Rows r(x, dim, "topk");
   MT_CHECK(k >= 0 && k <= r.n, "topk(): selected index k out of range: k is ", k, ", dim ", dim,
            " has ", r.n, " elements");
-  if (k == 0 || k > kMaxTopk || (k > 16 && 16 * k > r.n) || 4 * k > r.n ||
-      itemsize(x.dtype()) == 8) {
+  const bool by_sorting =
+      k == 0 || k > kMaxTopk || (k > 16 && 16 * k > r.n) || 4 * k > r.n || itemsize(x.dtype()) == 8;
+  if (x.device().is_cpu() && by_sorting) {
     Tensor values = r.result(x.dtype(), r.n), indices = r.result(DType::Int64, r.n);
     run_sort(r, largest, values, indices);
     return {r.restore(contiguous(first(values, k))), r.restore(contiguous(first(indices, k)))};

@@ -198,7 +198,9 @@ void reduce_by(const IndexLoop& loop, const Space& own, const Space& row, DType 
   Scratch places(own.numel * sizeof(K)), order(own.numel * sizeof(uint32_t));
   MT_LAUNCH((place_kernel<K>), grid_for(own.numel, kThreads), kThreads, 0, stream(), own, target,
             int(sizeof(T)), none, places.as<K>());
-  sort_order(key, false, places.as<void>(), order.as<uint32_t>(), 1, own.numel);
+  Sorted to;
+  to.order = order.as<uint32_t>();
+  sort_rows(key, false, places.as<void>(), 1, own.numel, to);
   unsigned across = 1;
   while (across < row.numel && across < kThreads) across *= 2;
   const dim3 block{across, unsigned(kThreads) / across};
