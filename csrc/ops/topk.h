@@ -19,3 +19,7 @@ MT_KERNEL(topk_forward, void(DType dtype, bool largest, const void* x, void* val
 // row with a NaN is NaN; nanmedian leaves NaN out, unless there is nothing else. n > 0.
 MT_KERNEL(select_forward, void(SelectOp op, DType dtype, const void* x, void* values,
                                int64_t* indices, int64_t rows, int64_t n, int64_t k))
+// Of each sorted row, the value that occurs most often, the smallest of several, and order[] at its
+// last occurrence. 0 and -0 are one value, and so are all NaN.
+MT_KERNEL(mode_forward, void(DType dtype, const void* sorted, const int64_t* order, void* values,
+                             int64_t* indices, int64_t rows, int64_t n))

@@ -244,6 +244,52 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+// --- mode
+
+// best[row] = the longest run of equal keys of the sorted row: its length, and behind that its end,
+// complemented so that of equally long runs the first one is the largest.
+template <class S>
+__global__ void __launch_bounds__(kThreads)
+    mode_runs_kernel(const S* sorted, unsigned long long* best, int64_t rows, int64_t n) {
+  const int64_t all = rows * n;
+  for (int64_t first = int64_t(blockIdx.x) * kThreads; first < all; first += thread_count()) {
+    const int64_t at = first + threadIdx.x;
+    const int64_t r = at / n, i = at - r * n;
+    unsigned long long run = 0;
+    if (at < all) {
+      const S* row = sorted + r * n;
+      const auto key = SortKeys<S>::of(row[i]);
+      if (i == n - 1 || SortKeys<S>::of(row[i + 1]) != key) {
+        int64_t low = 0, high = i;
+        while (low < high) {
+          const int64_t middle = (low + high) / 2;
+          if (SortKeys<S>::of(row[middle]) < key) low = middle + 1;
+          else high = middle;
+        }
+        run = uint64_t(i + 1 - low) << 32 | uint32_t(~uint32_t(i));
+      }
+    }
+    if (broadcast(r, 0) == broadcast(r, kWarp - 1)) {  // one row for all lanes
+      run = warp_reduce(run, LargerValue{});
+      if (lane_index() != 0) run = 0;
+    }
+    if (run) atomicMax(&best[r], run);
+  }
+}
+
+template <class S>
+__global__ void __launch_bounds__(kThreads)
+    mode_take_kernel(const S* sorted, const int64_t* order, const unsigned long long* best,
+                     S* values, int64_t* indices, int64_t rows, int64_t n) {
+  for (int64_t r = thread_index(); r < rows; r += thread_count()) {
+    const int64_t at = r * n + uint32_t(~uint32_t(best[r]));
+    values[r] = sorted[at];
+    indices[r] = order[at];
+  }
+}
+
+// ---
+
 template <class S>
 void topk(bool largest, const S* x, S* values, int64_t* indices, int64_t rows, int64_t n, int64_t k,
           DType dtype) {
@@ -296,6 +342,24 @@ void select_forward(SelectOp op, DType dtype, const void* x, void* values, int64
   const auto typed = [&](auto kind) {
     using S = decltype(kind);
     select(op, static_cast<const S*>(x), static_cast<S*>(values), indices, rows, n, k, dtype);
+  };
+  MT_SWITCH_INT(dtype, typed(scalar_t{}))
+  MT_SWITCH_FLOAT_HALF(dtype, typed(scalar_t{}))
+}
+
+void mode_forward(DType dtype, const void* sorted, const int64_t* order, void* values,
+                  int64_t* indices, int64_t rows, int64_t n) {
+  const size_t bytes = size_t(rows) * sizeof(unsigned long long);
+  const Scratch space(bytes);
+  auto* best = space.as<unsigned long long>();
+  MT_CUDA_CHECK(cudaMemsetAsync(best, 0, bytes, stream()));
+  const auto typed = [&](auto kind) {
+    using S = decltype(kind);
+    const S* x = static_cast<const S*>(sorted);
+    MT_LAUNCH((mode_runs_kernel<S>), grid_for(rows * n, kThreads), kThreads, 0, stream(), x, best,
+              rows, n);
+    MT_LAUNCH((mode_take_kernel<S>), grid_for(rows, kThreads), kThreads, 0, stream(), x, order,
+              best, static_cast<S*>(values), indices, rows, n);
   };
   MT_SWITCH_INT(dtype, typed(scalar_t{}))
   MT_SWITCH_FLOAT_HALF(dtype, typed(scalar_t{}))

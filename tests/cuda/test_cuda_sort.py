@@ -113,3 +113,10 @@ def test_gradients():
             (out * minitorch.arange(out.numel(), device=device).reshape(out.shape)).sum().backward()
             grads.append(numbers(y.grad))
         np.testing.assert_array_equal(*grads)
+
+
+@pytest.mark.parametrize("shape", [(4, 60), (3, 1500), (700, 3), (1, 5000)])
+def test_mode(shape):
+    for dtype in ("float32", "int64", "bfloat16", "uint8"):
+        same(lambda x: x.mode(-1), values(shape, dtype))
+    same(lambda x: x.mode(0), values(shape, "float32"))
