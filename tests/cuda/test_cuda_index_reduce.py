@@ -78,9 +78,9 @@ def test_along_dims(dim):
 
 def test_embedding_backward():
     k = minitorch.where(indices((40, 9), 2) == 0, indices((40, 9), 1), indices((40, 9), 30))
+    f = minitorch.nn.functional.embedding
     for dtype in ("float32", "bfloat16"):
         w = random(30, 12, dtype=dtype)
-        f = minitorch.nn.functional.embedding
         compare(lambda k, w: f(k, w, padding_idx=3), k, w, grad=True,
                 tolerance=(2e-2, 2e-2) if dtype == "bfloat16" else (1e-4, 1e-4))  # fmt: skip
 
