@@ -18,7 +18,7 @@ namespace mt::cuda {
 namespace {
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 2)
     forward_kernel(const GridParams p, const T* x, const T* grid, T* y, int64_t size,
                    int64_t in_size) {
   const int64_t image = blockIdx.y;
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 2)
     grid_gradient_kernel(const GridParams p, const T* dy, const T* x, const T* grid, T* dgrid,
                          int64_t size, int64_t in_size) {
   const int64_t image = blockIdx.y;
