@@ -6,9 +6,10 @@
 // shared memory. Both read a row once and write it once. Longer rows: one kernel counts the digits
 // of all passes; then one kernel per pass ("onesweep", Adinets and Merrill 2022): a tile ranks its
 // elements, learns from the tiles before it how many of each digit precede (decoupled look-back),
-// brings its elements in order in shared memory and writes runs of equal digits. Bytes per element:
-// one read for the counts, one read and one write of key and place per pass; the first pass reads
-// x and the last one writes the results.
+// brings its elements in order in shared memory and writes runs of equal digits. A pass whose digit
+// is the same in all elements is left out: small integers in int64 take few. Bytes per element: one
+// read for the counts, one read and one write of key and place per pass; the first pass reads x and
+// the last one writes the results.
 #include "ops/sort.h"
 
 #include "cuda/kernels/sort.cuh"
@@ -191,6 +192,18 @@ __global__ void __launch_bounds__(kDigits)
   }
 }
 
+// Sets the bit of each pass in which some row has more than one digit.
+__global__ void __launch_bounds__(kDigits)
+    needed_kernel(const uint32_t* counts, uint32_t* needed, int64_t rows, int64_t n, int passes) {
+  const int pass = blockIdx.x;
+  for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
+    const bool all = counts[(row * passes + pass) * kDigits + threadIdx.x] == n;
+    if (__syncthreads_or(int(all))) continue;
+    if (threadIdx.x == 0) atomicOr(needed, 1u << pass);
+    return;
+  }
+}
+
 // What a tile lets the others know of a digit, in one word, so that no order of memory matters: the
 // pass that it belongs to, whether `count` is that of the tile or of all tiles up to it, the count.
 constexpr uint64_t kUpToHere = uint64_t(1) << 32;
@@ -198,25 +211,37 @@ __device__ __forceinline__ uint64_t status_word(int pass, uint64_t kind, uint32_
   return uint64_t(pass + 1) << 40 | kind | count;
 }
 
+template <class K>
 struct Pass {
   int number, passes;
   int64_t tiles;           // per row
   const uint32_t* counts;  // count_digits_kernel
   uint64_t* status;        // [row, tile][digit]
   uint32_t* next_tile;     // [pass]
+  const uint32_t* needed;  // needed_kernel
+  K* keys;                 // two of [row, n], which passes write in turns
+  uint32_t* places;
 };
 
-// from_keys is null in the first pass, to_keys in the last.
 template <class S>
 __global__ void __launch_bounds__(kDigits, 3)
-    pass_kernel(const Rows<S> r, const Pass pass, const Key<S>* from_keys,
-                const uint32_t* from_places, Key<S>* to_keys, uint32_t* to_places) {
+    pass_kernel(const Rows<S> r, const Pass<Key<S>> pass) {
   using K = Key<S>;
   constexpr int R = kTileItems<K>;
   MT_SHARED(K, moved, kTile<K>);
   MT_SHARED(uint32_t, base, kDigits);  // place in the row less the place in the tile
   MT_SHARED(uint32_t, ticket, 1);
   const int t = int(threadIdx.x), shift = 8 * pass.number;
+  const uint32_t all_needed = *pass.needed, needed = all_needed ? all_needed : 1u;
+  if (!(needed >> pass.number & 1)) return;
+  // The first one reads x, the last one writes the results.
+  const int done = __popc(needed & ((1u << pass.number) - 1));
+  const int64_t total = r.rows * r.n, from = done % 2 ? 0 : total, to = total - from;
+  const bool last = needed >> pass.number == 1;
+  const K* from_keys = done ? pass.keys + from : nullptr;
+  const uint32_t* from_places = pass.places + from;
+  K* to_keys = last ? nullptr : pass.keys + to;
+  uint32_t* to_places = pass.places + to;
   // Tiles are handed out in order: those before this one are running or done, and never wait for
   // it.
   if (t == 0) ticket[0] = atomicAdd(&pass.next_tile[pass.number], 1u);
@@ -285,9 +310,9 @@ __global__ void __launch_bounds__(kDigits, 3)
   for (int j = 0; j < R; j++) {
     const int i = t + j * kDigits;
     if (i >= valid) continue;
-    const uint32_t p = moved_places[i], to = destination(i, keys[j]);
-    if (to_keys) to_places[start + to] = p;
-    else r.put(row, to, keys[j], p);
+    const uint32_t p = moved_places[i], at = destination(i, keys[j]);
+    if (to_keys) to_places[start + at] = p;
+    else r.put(row, at, keys[j], p);
   }
 }
 
@@ -298,28 +323,22 @@ void long_rows(const Rows<S>& r, int passes) {
   MT_CHECK(blocks <= kMaxGrid, "sort(): ", total, " elements are too many for the GPU's kernels");
   const size_t status_bytes = size_t(blocks * kDigits) * sizeof(uint64_t);
   const size_t counts = size_t(r.rows) * size_t(passes) * kDigits;
-  const size_t zeroed = status_bytes + (counts + 8) * sizeof(uint32_t);
+  const size_t zeroed = status_bytes + (counts + 9) * sizeof(uint32_t);
   Scratch work(zeroed);
   MT_CUDA_CHECK(cudaMemsetAsync(work.as<void>(), 0, zeroed, stream()));
   uint32_t* const count = reinterpret_cast<uint32_t*>(work.as<char>() + status_bytes);
+  uint32_t *const next_tile = count + counts, *const needed = next_tile + 8;
   const dim3 count_grid{grid_for(r.n, 8 * kDigits, ceil_div(1024, r.rows)),
                         grid_for(r.rows, 1, 65535)};
   MT_LAUNCH((count_digits_kernel<S>), count_grid, kDigits, 0, stream(), r, count, passes);
-  const size_t elements = size_t(passes > 2 ? 2 * total : passes > 1 ? total : 0);
-  Scratch key_space(elements * sizeof(K)), place_space(elements * sizeof(uint32_t));
-  K *from_keys = nullptr, *to_keys = key_space.as<K>();
-  uint32_t *from_places = nullptr, *to_places = place_space.as<uint32_t>();
-  for (int p = 0; p < passes; p++) {
-    const Pass pass{p, passes, tiles, count, work.as<uint64_t>(), count + counts};
-    const bool last = p == passes - 1;
-    MT_LAUNCH((pass_kernel<S>), unsigned(blocks), kDigits, 0, stream(), r, pass, from_keys,
-              from_places, last ? nullptr : to_keys, to_places);
-    from_keys = to_keys;
-    from_places = to_places;
-    to_keys = from_keys == key_space.as<K>() ? from_keys + total : key_space.as<K>();
-    to_places = from_places == place_space.as<uint32_t>() ? from_places + total
-                                                          : place_space.as<uint32_t>();
-  }
+  MT_LAUNCH(needed_kernel, dim3(unsigned(passes), grid_for(r.rows, 1, 1024)), kDigits, 0, stream(),
+            count, needed, r.rows, r.n, passes);
+  const size_t elements = passes > 1 ? 2 * size_t(total) : 0;
+  Scratch keys(elements * sizeof(K)), places(elements * sizeof(uint32_t));
+  for (int p = 0; p < passes; p++)
+    MT_LAUNCH((pass_kernel<S>), unsigned(blocks), kDigits, 0, stream(), r,
+              Pass<K>{p, passes, tiles, count, work.as<uint64_t>(), next_tile, needed, keys.as<K>(),
+                      places.as<uint32_t>()});
 }
 
 template <class S>

@@ -55,6 +55,17 @@ def test_sort_dtypes(dtype):
     same(lambda x: (x.argsort(0),), values((3000, 2), dtype))
 
 
+def test_digits_that_all_elements_share():
+    """Their passes are left out: none, the first, some in between, for one row and for all."""
+    x = values((2, 9000), "int64")
+    shared = x * 0
+    for factor in (0, 1, 2**20, 2**40, 2**56):
+        part = (x % 7) * factor
+        same(lambda x: x.sort(), shared + part)
+        same(lambda x: x.sort(), minitorch.cat([shared[:1], part[:1]]) + 5)
+        shared = shared + part
+
+
 def test_sort_bits():
     """NaN keep their payloads and zeros their signs."""
     words = np.array([0x7FC00001, 0xFFC00002, 0x80000000, 0, 0x3F800000] * 900, dtype=np.uint32)
