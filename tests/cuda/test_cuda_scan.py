@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-import minitorch
-
 from .cuda_helpers import compare, needs_gpu, random
 
 pytestmark = needs_gpu

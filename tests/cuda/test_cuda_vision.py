@@ -29,6 +29,15 @@ def test_volumes():
             tolerance=CLOSE)  # fmt: skip
 
 
+@pytest.mark.parametrize("channels", [16, 70])
+def test_many_channels(channels):
+    """Several threads share an output's channels."""
+    x, grid = random(2, channels, 5, 4), random(2, 7, 6, 2, low=-1.2, high=1.2)
+    for mode in ("bilinear", "bicubic"):
+        compare(lambda x, g, m=mode: F.grid_sample(x, g, m, align_corners=False), x, grid,
+                grad=True, tolerance=(1e-4, 1e-3))  # fmt: skip
+
+
 def test_all_outputs_from_one_place():
     """Many contributions to four cells, over several blocks of entries; and none at all."""
     x, grid = random(1, 6, 8, 8), minitorch.full((1, 20, 20, 2), 0.1)
