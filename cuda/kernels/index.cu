@@ -6,8 +6,8 @@
 //
 // Several elements may address the same place of x; the result never depends on the order in which
 // threads run: a first pass notes the last writer of each place, a second one lets it write; sums
-// are in index_reduce.cu. Bytes: index, values and x once; writes 4 bytes per element of x's
-// extent.
+// are in index_reduce.cu. Rows that are contiguous are moved in units of 16 bytes. Bytes: index,
+// values and x once; writes 4 bytes per unit of x's extent.
 #include "ops/index.h"
 
 #include "cuda/core/scratch.h"
@@ -93,6 +93,25 @@ __global__ void __launch_bounds__(kThreads)
   *to = first ? k * stride : *to + k * stride;
 }
 
+// The loop over the largest units that all rows are made of; returns their size.
+int64_t widen(int64_t itemsize, IndexLoop& loop) {
+  ElementIter& it = loop.it;
+  if (it.ndim == 0 || it.strides[0][2] != 0) return itemsize;
+  if (it.strides[0][0] != itemsize || it.strides[0][1] != itemsize) return itemsize;
+  const int64_t row = it.shape[0] * itemsize;
+  uint64_t bits = uint64_t(row) | uint64_t(loop.step) | 16;
+  for (int k = 0; k < 2; k++) {
+    bits |= reinterpret_cast<uintptr_t>(it.data[k]);
+    for (int d = 1; d < it.ndim; d++) bits |= uint64_t(it.strides[d][k]);
+  }
+  const int64_t unit = int64_t(bits & -bits);  // what divides all of them
+  if (unit <= itemsize) return itemsize;
+  it.numel = it.numel / it.shape[0] * (row / unit);
+  it.shape[0] = row / unit;
+  it.strides[0][0] = it.strides[0][1] = unit;
+  return unit;
+}
+
 template <class F>
 void with_itemsize(int64_t itemsize, const F& f) {
   switch (itemsize) {
@@ -102,8 +121,10 @@ void with_itemsize(int64_t itemsize, const F& f) {
       return f(uint16_t{});
     case 4:
       return f(uint32_t{});
-    default:
+    case 8:
       return f(uint64_t{});
+    default:
+      return f(Vec<uint32_t, 4>{});
   }
 }
 
@@ -126,8 +147,10 @@ void index_offsets(const ElementIter& it, int64_t size, int64_t stride, bool fir
   });
 }
 
-void index_get(int64_t itemsize, const IndexLoop& loop) {
-  if (loop.it.numel == 0) return;
+void index_get(int64_t size, const IndexLoop& given) {
+  if (given.it.numel == 0) return;
+  IndexLoop loop = given;
+  const int64_t itemsize = widen(size, loop);
   Target target = target_of(loop);
   if (loop.found) target.low = loop.low;
   for_small_parts(loop.it, [&](const ElementIter& part) {
@@ -141,8 +164,10 @@ void index_get(int64_t itemsize, const IndexLoop& loop) {
   });
 }
 
-void index_set(int64_t itemsize, const IndexLoop& loop) {
-  if (loop.it.numel == 0 || loop.size == 0) return;
+void index_set(int64_t size, const IndexLoop& given) {
+  if (given.it.numel == 0 || given.size == 0) return;
+  IndexLoop loop = given;
+  const int64_t itemsize = widen(size, loop);
   with_itemsize(itemsize, [&](auto bits) { set_as<decltype(bits)>(loop); });
 }
 
