@@ -132,6 +132,19 @@ void select_row(SelectOp op, const S* x, S* value, int64_t* index, int64_t n, in
   *index = i;
 }
 
+template <class S>
+void mode_row(const S* sorted, const int64_t* order, S* value, int64_t* index, int64_t n) {
+  using K = Keys<S>;
+  int64_t best = 0, best_length = 0, start = 0;
+  for (int64_t i = 1; i <= n; i++) {
+    if (i < n && K::of(sorted[i]) == K::of(sorted[start])) continue;
+    if (i - start > best_length) best = i - 1, best_length = i - start;
+    start = i;
+  }
+  *value = sorted[best];
+  *index = order[best];
+}
+
 }  // namespace
 
 void topk_forward(DType dtype, bool largest, const void* x, void* values, int64_t* indices,
@@ -172,6 +185,20 @@ void select_forward(SelectOp op, DType dtype, const void* x, void* values, int64
       for (int64_t r = begin; r < end; r++)
         select_row(op, static_cast<const S*>(x) + r * n, static_cast<S*>(values) + r, indices + r,
                    n, k);
+    });
+  };
+  MT_SWITCH_INT(dtype, return run(scalar_t{}))
+  MT_SWITCH_FLOAT_HALF(dtype, return run(scalar_t{}))
+}
+
+void mode_forward(DType dtype, const void* sorted, const int64_t* order, void* values,
+                  int64_t* indices, int64_t rows, int64_t n) {
+  auto run = [&](auto kind) {
+    using S = decltype(kind);
+    parallel_for(rows, ceil_div(kGrain, n), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r++)
+        mode_row(static_cast<const S*>(sorted) + r * n, order + r * n, static_cast<S*>(values) + r,
+                 indices + r, n);
     });
   };
   MT_SWITCH_INT(dtype, return run(scalar_t{}))

@@ -1,7 +1,9 @@
 // Repetition of whole tensors and of single slices.
 #include "ops/repeat.h"
 
-#include "ops/dispatch.h"
+#include "ops/extremum.h"
+#include "ops/reduce_dims.h"
+#include "ops/scan.h"
 
 namespace mt {
 namespace {
@@ -43,22 +45,34 @@ Tensor places_of(const Tensor& repeats, int64_t total) {
            repeats.sizes());
   MT_CHECK(is_integral(repeats.dtype()),
            "repeat_interleave(): repeats has to be of an integer dtype, got ", repeats.dtype());
-  // The host has to know the sum, and so reads all of them.
-  Tensor r = to_device(contiguous(to_dtype(repeats, DType::Int64)), {});
-  const int64_t n = r.numel(), *times = r.data<int64_t>();
-  Tensor starts = empty({n + 1}, DType::Int64, {});
-  int64_t sum = 0, *start = starts.data<int64_t>();
-  for (int64_t i = 0; i < n; i++) {
-    start[i] = sum;
-    MT_CHECK(times[i] >= 0, "repeat_interleave(): repeats can not be negative, got ", times[i]);
-    sum += times[i];
+  const Tensor times = contiguous(to_dtype(repeats, DType::Int64));
+  const Device device = times.device();
+  const int64_t n = times.numel();
+  if (n == 0) {
+    MT_CHECK(total <= 0, "repeat_interleave(): output_size ", total,
+             " is not the sum of repeats, 0");
+    return empty({0}, DType::Int64, device);
   }
-  start[n] = sum;
-  MT_CHECK(total < 0 || total == sum, "repeat_interleave(): output_size ", total,
-           " is not the sum of repeats, ", sum);
-  Tensor y = empty({sum}, DType::Int64, repeats.device());
-  starts = to_device(starts, repeats.device());
-  MT_DISPATCH(y.device(), sum, repeat_places, starts.data<int64_t>(), n, sum, y.data<int64_t>());
+  // Where each begins, the sum, and the smallest of them.
+  const Tensor starts = empty({n + 2}, DType::Int64, device);
+  copy_into(as_strided(starts, {1}, {1}, 0),
+            scalar_tensor(Scalar::of(int64_t(0)), DType::Int64, {}));
+  MT_DISPATCH(device, n, scan, ScanOp::sum, false, DType::Int64, times.data(),
+              starts.data<int64_t>() + 1, 1, n, 1);
+  int64_t sum = total;
+  // Who says what the sum is spares a GPU the wait for it, and the check with it.
+  if (device.is_cpu() || total < 0) {
+    const Reduction r = plan_reduction(times, 1, as_strided(starts, {}, {}, n + 1));
+    MT_DISPATCH(device, n, extremum, false, DType::Int64, r.kept, r.reduced);
+    const Tensor last = to_device(as_strided(starts, {2}, {1}, n), {});
+    const int64_t least = last.data<int64_t>()[1];
+    sum = last.data<int64_t>()[0];
+    MT_CHECK(least >= 0, "repeat_interleave(): repeats can not be negative, got ", least);
+    MT_CHECK(total < 0 || total == sum, "repeat_interleave(): output_size ", total,
+             " is not the sum of repeats, ", sum);
+  }
+  Tensor y = empty({sum}, DType::Int64, device);
+  MT_DISPATCH(device, sum, repeat_places, starts.data<int64_t>(), n, sum, y.data<int64_t>());
   return y;
 }
 

@@ -16,6 +16,17 @@ Tensor zeros(const Dims& shape, DType dtype, Device device) {
   return y;
 }
 
+// The smallest and the largest element (NaN where there is one) on the host. Waits for a GPU.
+Tensor range_of(const Tensor& x) {
+  Tensor both = empty({2}, x.dtype(), x.device());
+  for (int largest : {0, 1}) {
+    const Reduction r =
+        plan_reduction(x, (1u << x.dim()) - 1, as_strided(both, {}, {}, int64_t(largest)));
+    MT_DISPATCH(x.device(), x.numel(), extremum, largest == 1, x.dtype(), r.kept, r.reduced);
+  }
+  return to_device(both, {});
+}
+
 Tensor search(const Tensor& boundaries, const Tensor& values, bool right, bool out_int32,
               const std::optional<Tensor>& sorter) {
   MT_CHECK(boundaries.dim() > 0,
@@ -47,10 +58,11 @@ Tensor search(const Tensor& boundaries, const Tensor& values, bool right, bool o
              scalar_type_name(sorter->dtype()));
     order = contiguous(*sorter);
     const int64_t n = boundaries.size(-1);
-    const Tensor host = to_device(order, {});
-    for (int64_t i = 0; i < order.numel(); i++)
-      MT_CHECK(host.data<int64_t>()[i] >= 0 && host.data<int64_t>()[i] < n,
+    if (order.numel() > 0) {
+      const Tensor range = range_of(order);
+      MT_CHECK(range.data<int64_t>()[0] >= 0 && range.data<int64_t>()[1] < n,
                "searchsorted(): sorter index out of range");
+    }
   }
   Tensor b = contiguous(boundaries), x = contiguous(values);
   Tensor y = empty(x.sizes(), DType::Int64, x.device());
@@ -73,13 +85,8 @@ Tensor bin_count(const Tensor& input, const std::optional<Tensor>& weights, int6
            "bincount(): only supports 1-d non-negative integral inputs, got shape ", input.sizes());
   Tensor x = contiguous(to_dtype(input, DType::Int64));
   const int64_t* p = x.data<int64_t>();
-  int64_t low, high;
-  const Tensor host = to_device(x, {});
-  for (bool largest : {false, true}) {
-    ElementIter all = flat_iter(x.numel(), {host.data()}, {8});
-    ElementIter one = flat_iter(1, {largest ? &high : &low, host.data(), nullptr}, {0, 0, 0});
-    MT_DISPATCH_CPU(host.device(), x.numel(), extremum, largest, DType::Int64, one, all);
-  }
+  const Tensor range = range_of(x);
+  const int64_t low = range.data<int64_t>()[0], high = range.data<int64_t>()[1];
   MT_CHECK(low >= 0, "bincount(): only supports 1-d non-negative integral inputs, got ", low);
   int64_t bins = std::max(high + 1, minlength);
   Tensor w;
@@ -103,15 +110,9 @@ Tensor histogram(const Tensor& input, int64_t bins, double low, double high) {
   DType dtype = itemsize(input.dtype()) == 2 ? DType::Float32 : input.dtype();
   Tensor x = contiguous(to_dtype(input, dtype));
   if (low == high && x.numel() > 0) {
-    const Tensor host = to_device(x, {});
-    MT_SWITCH_FLOAT(dtype, {
-      const scalar_t* p = host.data<scalar_t>();
-      low = high = double(p[0]);
-      for (int64_t i = 0; i < x.numel(); i++)
-        low = p[i] < low ? p[i] : low, high = p[i] > high ? p[i] : high;
-      for (int64_t i = 0; i < x.numel(); i++)
-        if (p[i] != p[i]) low = p[i];
-    })
+    const Tensor range = to_dtype(range_of(x), DType::Float64);
+    low = range.data<double>()[0];
+    high = range.data<double>()[1];
   }
   MT_CHECK(std::isfinite(low) && std::isfinite(high), "histc(): range of [", low, ", ", high,
            "] is not finite");

@@ -1,7 +1,5 @@
 #include "ops/sort.h"
 
-#include <cstring>
-
 #include "ops/reduce_dims.h"
 #include "ops/topk.h"
 
@@ -77,8 +75,9 @@ std::tuple<Tensor, Tensor> topk(const Tensor& x, int64_t k, int64_t dim, bool la
   Rows r(x, dim, "topk");
   MT_CHECK(k >= 0 && k <= r.n, "topk(): selected index k out of range: k is ", k, ", dim ", dim,
            " has ", r.n, " elements");
-  if (k == 0 || k > kMaxTopk || (k > 16 && 16 * k > r.n) || 4 * k > r.n ||
-      itemsize(x.dtype()) == 8) {
+  const bool by_sorting =
+      k == 0 || k > kMaxTopk || (k > 16 && 16 * k > r.n) || 4 * k > r.n || itemsize(x.dtype()) == 8;
+  if (x.device().is_cpu() && by_sorting) {
     Tensor values = r.result(x.dtype(), r.n), indices = r.result(DType::Int64, r.n);
     run_sort(r, largest, values, indices);
     return {r.restore(contiguous(first(values, k))), r.restore(contiguous(first(indices, k)))};
@@ -121,27 +120,13 @@ std::tuple<Tensor, Tensor> mode(const Tensor& x, int64_t dim, bool keepdim) {
   MT_CHECK_INDEX(r.n > 0, "mode(): Expected reduction dim ", r.dim, " to have non-zero size.");
   Tensor sorted = r.result(x.dtype(), r.n), order = r.result(DType::Int64, r.n);
   run_sort(r, false, sorted, order);
-  // The walk over the sorted rows is the host's.
-  sorted = to_device(sorted, {});
-  order = to_device(order, {});
   Dims shape = reduced_shape(x, x.dim() ? 1u << r.dim : 0, keepdim);
-  Tensor values = empty(shape, x.dtype(), {}), indices = empty(shape, DType::Int64, {});
-  const int64_t* from = order.data<int64_t>();
-  int64_t* to = indices.data<int64_t>();
-  int64_t n = r.n, size = int64_t(itemsize(x.dtype()));
-  // Runs of equal bytes: numbers that compare equal but differ in bits (0 and -0) are told apart.
-  for (int64_t row = 0; row < values.numel(); row++) {
-    const char* s = sorted.data<char>() + row * n * size;
-    int64_t best = 0, best_length = 0, start = 0;
-    for (int64_t i = 1; i <= n; i++) {
-      if (i < n && std::memcmp(s + i * size, s + start * size, size_t(size)) == 0) continue;
-      if (i - start > best_length) best = i - 1, best_length = i - start;
-      start = i;
-    }
-    std::memcpy(values.data<char>() + row * size, s + best * size, size_t(size));
-    to[row] = from[row * n + best];
-  }
-  return {to_device(values, x.device()), to_device(indices, x.device())};
+  Tensor values = empty(shape, x.dtype(), x.device()),
+         indices = empty(shape, DType::Int64, x.device());
+  if (values.numel() > 0)
+    MT_DISPATCH(x.device(), r.x.numel(), mode_forward, stored_as(x.dtype()), sorted.data(),
+                order.data<int64_t>(), values.data(), indices.data<int64_t>(), r.rows, r.n);
+  return {values, indices};
 }
 
 }  // namespace

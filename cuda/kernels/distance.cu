@@ -2,7 +2,8 @@
 // largest. dx1[i] = sum_j dy[i, j] * sign(d) |d|^(p-1) / y^(p-1); 0 where y = 0.
 // Forward: a block has a tile of 32 x 32 pairs, a thread 2 x 2 of them, and goes through tiles of
 // 32 columns in shared memory; every tile's sum is added in double. Backward: a warp's lanes have
-// neighbouring columns k and go through all j. A pair costs n differences.
+// neighbouring columns k and go through all j; where elements are few, several threads share the j
+// of one, and their sums are added in order. A pair costs n differences.
 #include "ops/distance.h"
 
 #include <type_traits>
@@ -111,19 +112,36 @@ __device__ __forceinline__ T slope(T d, T y, T g, T p) {
   return g * sign;
 }
 
+// Threads along x: elements of dx; along y: shares of the j.
 template <class T, Norm norm>
 __global__ void __launch_bounds__(kThreads)
     backward_kernel(const Rows s, const T* x1, const T* x2, T p, const T* y, const T* dy, T* dx) {
-  const int64_t count = s.batch * s.rows1 * s.n;
-  for (int64_t e = thread_index(); e < count; e += thread_count()) {
+  MT_SHARED(T, part, kThreads);
+  const int64_t count = s.batch * s.rows1 * s.n, e = thread_index();
+  T sum = 0;
+  if (e < count) {
     const int64_t i = e / s.n, k = e - i * s.n;
     const T* others = x2 + i / s.rows1 * s.rows2 * s.n + k;
     const T a = x1[e];
-    T sum = 0;
-    for (int64_t j = 0; j < s.rows2; j++)
+    for (int64_t j = threadIdx.y; j < s.rows2; j += blockDim.y)
       sum += slope<T, norm>(a - others[j * s.n], y[i * s.rows2 + j], dy[i * s.rows2 + j], p);
-    dx[e] = sum;
   }
+  if (blockDim.y > 1) {
+    part[threadIdx.y * blockDim.x + threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y > 0) return;
+    for (unsigned other = 1; other < blockDim.y; other++) {
+      const T v = part[other * blockDim.x + threadIdx.x];
+      sum += v;
+    }
+  }
+  if (e < count) dx[e] = sum;
+}
+
+// By size only.
+unsigned shares_of(int64_t count, int64_t rows2) {
+  if (count < (1 << 13) && rows2 >= 128) return 32;
+  return count < (1 << 16) && rows2 >= 32 ? 8 : 1;
 }
 
 template <class F>
@@ -162,11 +180,12 @@ void cdist_forward(const CdistArgs& args, void* y) {
 void cdist_backward(const CdistArgs& args, const void* y, const void* dy, void* dx1) {
   const int64_t count = args.batch * args.rows1 * args.n;
   if (count == 0) return;
+  const unsigned shares = shares_of(count, args.rows2), across = unsigned(kThreads) / shares;
   with_norm(args.p, [&](auto norm) {
     MT_SWITCH_FLOAT(args.dtype, {
       using T = scalar_t;
-      MT_LAUNCH((backward_kernel<T, decltype(norm)::value>), grid_for(count, kThreads), kThreads, 0,
-                stream(), Rows{args.batch, args.rows1, args.rows2, args.n},
+      MT_LAUNCH((backward_kernel<T, decltype(norm)::value>), grid_for(count, across),
+                dim3(across, shares), 0, stream(), Rows{args.batch, args.rows1, args.rows2, args.n},
                 static_cast<const T*>(args.x1), static_cast<const T*>(args.x2), T(args.p),
                 static_cast<const T*>(y), static_cast<const T*>(dy), static_cast<T*>(dx1));
     })

@@ -3,7 +3,8 @@
 // totals of the threads are scanned by shuffles, and the tile's total is carried to the next. Where
 // rows are few they are cut into pieces (by size only): a first kernel takes the total of every
 // piece, and each block of the second joins those before its own. Columns: a thread goes down one
-// column. Floats accumulate in float64. One read and one write per element (pieces: two reads).
+// column, neighbours in neighbouring ones; few columns are cut into pieces likewise. Floats
+// accumulate in float64. One read and one write per element (pieces: two reads).
 #include "ops/scan.h"
 
 #include "cuda/core/launch.h"
@@ -178,25 +179,54 @@ __global__ void __launch_bounds__(kThreads)
   if (kTotals && t == 0) totals[row * shape.pieces + piece] = carry;
 }
 
-template <class Op>
+// Threads along x: columns, along y: pieces. Writes the results, or (kTotals) only the total of
+// each piece, totals[piece][column].
+template <class Op, bool kTotals>
 __global__ void __launch_bounds__(kThreads)
-    scan_column_kernel(const Op op, const Shape shape, const typename Op::S* x) {
-  const int64_t column = thread_index();
-  if (column >= shape.outer * shape.inner) return;
-  const int64_t start = shape.start(column);
+    scan_column_kernel(const Op op, const Shape shape, const typename Op::S* x,
+                       typename Op::A* totals) {
+  const int64_t column = thread_index(), columns = shape.outer * shape.inner;
+  if (column >= columns) return;
+  const int64_t start = shape.start(column), begin = blockIdx.y * shape.piece;
+  const int64_t end = begin + shape.piece < shape.n ? begin + shape.piece : shape.n;
   auto running = op.identity();
-  for (int64_t i = 0; i < shape.n; i += kPerThread) {
+  if (!kTotals) {
+#pragma unroll 4
+    for (unsigned p = 0; p < blockIdx.y; p++)
+      running = op.join(running, totals[p * columns + column]);
+  }
+  for (int64_t i = begin; i < end; i += kPerThread) {
     typename Op::S v[kPerThread];
 #pragma unroll
     for (int k = 0; k < kPerThread; k++)
-      if (i + k < shape.n) v[k] = x[shape.at(start, i + k)];
+      if (i + k < end) v[k] = x[shape.at(start, i + k)];
 #pragma unroll
     for (int k = 0; k < kPerThread; k++) {
-      if (i + k >= shape.n) continue;
+      if (i + k >= end) continue;
       running = op.join(running, op.map(v[k], shape.reverse ? shape.n - 1 - i - k : i + k));
-      op.store(shape.at(start, i + k), running);
+      if constexpr (!kTotals) op.store(shape.at(start, i + k), running);
     }
   }
+  if constexpr (kTotals) totals[blockIdx.y * columns + column] = running;
+}
+
+template <class Op>
+void run_columns(const Op& op, Shape shape, const typename Op::S* x) {
+  using A = typename Op::A;
+  constexpr int64_t kMostPieces = 256, kLeastPiece = 32, kColumns = 1 << 16;
+  const int64_t columns = shape.outer * shape.inner;
+  const int64_t wanted = ceil_div(kColumns, columns), possible = ceil_div(shape.n, kLeastPiece);
+  int64_t pieces = wanted < possible ? wanted : possible;
+  if (pieces > kMostPieces) pieces = kMostPieces;
+  shape.piece = ceil_div(shape.n, pieces);
+  pieces = ceil_div(shape.n, shape.piece);
+  const dim3 grid{grid_for(columns, kThreads), unsigned(pieces)};
+  const Scratch totals(pieces > 1 ? size_t(columns * pieces) * sizeof(A) : 0);
+  if (pieces > 1)
+    MT_LAUNCH((scan_column_kernel<Op, true>), grid, kThreads, 0, stream(), op, shape, x,
+              totals.as<A>());
+  MT_LAUNCH((scan_column_kernel<Op, false>), grid, kThreads, 0, stream(), op, shape, x,
+            totals.as<A>());
 }
 
 template <class Op>
@@ -207,11 +237,8 @@ void run(const Op& op, bool reverse, const void* data, int64_t outer, int64_t n,
       inner == 1 && !reverse && rows_aligned<typename Op::S, kPerThread>(n, x) && op.aligned();
   Shape shape{outer, n, inner, 0, 1, reverse, whole};
   const int64_t rows = outer * inner;
-  if (n <= 32 || (inner >= 32 && (rows >= 4096 || n <= 512))) {
-    MT_LAUNCH((scan_column_kernel<Op>), grid_for(rows, kThreads), kThreads, 0, stream(), op, shape,
-              x);
-    return;
-  }
+  if (rows == 0 || n == 0) return;
+  if (n <= 32 || (inner >= 8 && rows >= kThreads)) return run_columns(op, shape, x);
   int threads = kWarp;
   while (threads < kThreads && threads * kPerThread < n) threads *= 2;
   if (rows < kFullGrid && n >= 8 * kTile) {

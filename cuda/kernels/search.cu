@@ -1,16 +1,18 @@
 // Binary search: one thread per value, log2(n) steps. Counts by atomic additions of integers, whose
-// order does not matter; weighted ones go the way of index_reduce, which adds in a fixed order.
+// order does not matter, in shared memory where the bins are few; weighted ones go the way of
+// index_reduce, which adds in a fixed order.
 #include "ops/search.h"
 
 #include "cuda/core/launch.h"
 #include "cuda/core/vec.h"
+#include "cuda/kernels/sort_digits.cuh"
 #include "ops/index.h"
 
 namespace mt::cuda {
 namespace {
 
 template <class S>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     search_kernel(const S* boundaries, const int64_t* order, const S* x, int64_t* y, int64_t rows,
                   int64_t n, int64_t m, bool shared, bool right) {
   using T = compute_t<S>;
@@ -32,25 +34,47 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-__device__ __forceinline__ void count_one(int64_t* counts, int64_t bin) {
-  atomicAdd(reinterpret_cast<unsigned long long*>(counts + bin), 1ull);
+// counts[bin(i)]++ for the i < n whose bin is not negative. Few bins are counted in shared memory.
+constexpr int kSharedBins = 4096;
+
+template <class Bin>
+__device__ __forceinline__ void count_bins(int64_t n, int64_t bins, int64_t* counts,
+                                           const Bin& bin_of) {
+  MT_SHARED(uint32_t, table, kSharedBins);
+  const bool shared = bins <= kSharedBins;
+  for (int b = threadIdx.x; shared && b < bins; b += kThreads) table[b] = 0;
+  __syncthreads();
+  for (int64_t first = int64_t(blockIdx.x) * kThreads; first < n; first += thread_count()) {
+    const int64_t i = first + threadIdx.x;
+    const int64_t bin = i < n ? bin_of(i) : -1;
+    if (shared) count_digit(table, int(bin), bin >= 0);
+    else if (bin >= 0) atomicAdd(reinterpret_cast<unsigned long long*>(counts + bin), 1ull);
+  }
+  __syncthreads();
+  for (int b = threadIdx.x; shared && b < bins; b += kThreads) {
+    const uint32_t count = table[b];
+    if (count) atomicAdd(reinterpret_cast<unsigned long long*>(counts + b), count);
+  }
 }
 
 __global__ void __launch_bounds__(kThreads)
-    bincount_kernel(const int64_t* x, int64_t* counts, int64_t n) {
-  for (int64_t i = thread_index(); i < n; i += thread_count()) count_one(counts, x[i]);
+    bincount_kernel(const int64_t* x, int64_t* counts, int64_t n, int64_t bins) {
+  count_bins(n, bins, counts, [=](int64_t i) { return x[i]; });
 }
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     histc_kernel(const T* x, int64_t* counts, int64_t n, int64_t bins, T first, T last) {
-  for (int64_t i = thread_index(); i < n; i += thread_count()) {
+  count_bins(n, bins, counts, [=](int64_t i) {
     const T v = x[i];
-    if (!(v >= first && v <= last)) continue;
+    if (!(v >= first && v <= last)) return int64_t(-1);
     const int64_t bin = int64_t((v - first) / (last - first) * T(bins));
-    count_one(counts, bin < bins ? bin : bins - 1);
-  }
+    return bin < bins ? bin : bins - 1;
+  });
 }
+
+// Few enough that the tables of the blocks are little beside the elements.
+unsigned count_grid(int64_t n) { return grid_for(n, 16 * kThreads, 2048); }
 
 }  // namespace
 
@@ -70,8 +94,8 @@ void searchsorted(DType dtype, const void* boundaries, const int64_t* order, con
 void bincount(const int64_t* x, const double* weights, void* counts, int64_t n, int64_t bins) {
   if (n == 0) return;
   if (!weights) {
-    MT_LAUNCH(bincount_kernel, grid_for(n, kThreads, 1 << 16), kThreads, 0, stream(), x,
-              static_cast<int64_t*>(counts), n);
+    MT_LAUNCH(bincount_kernel, count_grid(n), kThreads, 0, stream(), x,
+              static_cast<int64_t*>(counts), n, bins);
     return;
   }
   IndexLoop loop;
@@ -92,7 +116,7 @@ void histc(DType dtype, const void* x, int64_t* counts, int64_t n, int64_t bins,
            double high) {
   if (n == 0) return;
   MT_SWITCH_FLOAT(dtype, {
-    MT_LAUNCH((histc_kernel<scalar_t>), grid_for(n, kThreads, 1 << 16), kThreads, 0, stream(),
+    MT_LAUNCH((histc_kernel<scalar_t>), count_grid(n), kThreads, 0, stream(),
               static_cast<const scalar_t*>(x), counts, n, bins, scalar_t(low), scalar_t(high));
   })
 }

@@ -1,51 +1,91 @@
 // Sorting rows by keys whose unsigned order is the order of the elements, with the place in the row
-// carried along.
+// carried along; stable.
 //
-// Short rows: one block sorts a row in shared memory by a bitonic network on (key, place), which is
-// stable because places differ. Long rows: least significant digit first, 8 bits a pass; a pass
-// counts the digits of each tile, turns the counts into first places (digit by digit, tile by tile)
-// and moves each element to its place. Within a tile, elements of equal digits keep their order:
-// warps count themselves by votes. Bytes of a pass: keys read twice, keys and places moved once.
-#include "cuda/kernels/sort.cuh"
-
-#include "kernels/sort_keys.h"
+// Rows of up to 1024 elements: a bitonic network on (key, place) in shared memory, as many rows a
+// block as fit into 1024 slots. Rows of one tile: a block sorts by 8 bits a pass in registers and
+// shared memory. Both read a row once and write it once. Longer rows: one kernel counts the digits
+// of all passes; then one kernel per pass ("onesweep", Adinets and Merrill 2022): a tile ranks its
+// elements, learns from the tiles before it how many of each digit precede (decoupled look-back),
+// brings its elements in order in shared memory and writes runs of equal digits. A pass whose digit
+// is the same in all elements is left out: small integers in int64 take few. Bytes per element: one
+// read for the counts, one read and one write of key and place per pass; the first pass reads x and
+// the last one writes the results.
 #include "ops/sort.h"
+
+#include "cuda/kernels/sort.cuh"
+#include "cuda/kernels/sort_digits.cuh"
 
 namespace mt::cuda {
 namespace {
 
 template <class S>
-using Key = typename fn::Keys<S>::Key;
+using Key = typename SortKeys<S>::Key;
+
+template <class S>
+struct Rows {
+  const S* x;
+  int64_t rows, n;
+  bool descending;
+  uint32_t* order;
+  S* values;
+  int64_t* indices;
+  const uint32_t* map;
+  int64_t k;
+
+  __device__ __forceinline__ Key<S> key(int64_t row, int64_t i) const {
+    const Key<S> key = SortKeys<S>::of(x[row * n + i]);
+    return descending ? Key<S>(~key) : key;
+  }
+  // The element at `place` is the i-th in order.
+  __device__ __forceinline__ void put(int64_t row, int64_t i, uint32_t place) const {
+    if (i >= k) return;
+    if (values) values[row * k + i] = x[row * n + place];
+    put_place(row, i, place);
+  }
+  // The key spares a read of x at a random place.
+  __device__ __forceinline__ void put(int64_t row, int64_t i, Key<S> key, uint32_t place) const {
+    if (i >= k) return;
+    if (values) {
+      if (descending) key = ~key;
+      key &= SortKeys<S>::kLast;
+      values[row * k + i] = SortKeys<S>::exact(key) ? SortKeys<S>::value(key) : x[row * n + place];
+    }
+    put_place(row, i, place);
+  }
+  __device__ __forceinline__ void put_place(int64_t row, int64_t i, uint32_t place) const {
+    if (order) order[row * k + i] = place;
+    if (indices) indices[row * k + i] = map ? map[row * n + place] : place;
+  }
+};
 
 // --- short rows
 
-constexpr int kShortRow = 1024;
+constexpr int kSlots = 1024;
 constexpr int kShortThreads = 256;
 
+// A row has `size` slots, a power of two.
 template <class S>
-__global__ void __launch_bounds__(kShortThreads)
-    sort_short_kernel(bool descending, const S* x, uint32_t* order, int64_t rows, int n, int size) {
-  MT_SHARED(Key<S>, keys, kShortRow);
-  MT_SHARED(uint32_t, places, kShortRow);
-  for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
-    for (int i = threadIdx.x; i < size; i += kShortThreads) {
-      Key<S> key = ~Key<S>(0);
-      if (i < n) {
-        key = fn::Keys<S>::of(x[row * n + i]);
-        if (descending) key = ~key;
-      }
-      keys[i] = key;
-      places[i] = uint32_t(i);
+__global__ void __launch_bounds__(kShortThreads) sort_short_kernel(const Rows<S> r, int size) {
+  MT_SHARED(Key<S>, keys, kSlots);
+  MT_SHARED(uint32_t, places, kSlots);
+  const int n = int(r.n), block_rows = kSlots / size;
+  for (int64_t first = int64_t(blockIdx.x) * block_rows; first < r.rows;
+       first += int64_t(gridDim.x) * block_rows) {
+    for (int s = threadIdx.x; s < kSlots; s += kShortThreads) {
+      const int64_t row = first + s / size;
+      const int i = s & (size - 1);
+      keys[s] = row < r.rows && i < n ? r.key(row, i) : ~Key<S>(0);
+      places[s] = uint32_t(i);
     }
     __syncthreads();
     for (int width = 2; width <= size; width *= 2) {
       for (int step = width / 2; step > 0; step /= 2) {
-        for (int t = threadIdx.x; t < size / 2; t += kShortThreads) {
+        for (int t = threadIdx.x; t < kSlots / 2; t += kShortThreads) {
           const int a = 2 * t - (t & (step - 1)), b = a + step;
           const Key<S> ka = keys[a], kb = keys[b];
           const uint32_t pa = places[a], pb = places[b];
           const bool a_larger = ka > kb || (ka == kb && pa > pb);
-          if (a_larger == ((a & width) == 0)) {
+          if (a_larger == ((a & (size - 1) & width) == 0)) {
             keys[a] = kb;
             keys[b] = ka;
             places[a] = pb;
@@ -55,9 +95,63 @@ __global__ void __launch_bounds__(kShortThreads)
         __syncthreads();
       }
     }
-    for (int i = threadIdx.x; i < n; i += kShortThreads) {
-      const uint32_t place = places[i];
-      order[row * n + i] = place;
+    for (int s = threadIdx.x; s < kSlots; s += kShortThreads) {
+      const int64_t row = first + s / size;
+      const int i = s & (size - 1);
+      const uint32_t place = places[s];
+      if (row < r.rows && i < n) r.put(row, i, place);
+    }
+    __syncthreads();
+  }
+}
+
+// --- rows of one tile
+
+template <class S>
+__global__ void __launch_bounds__(kDigits, 3) sort_tile_kernel(const Rows<S> r, int bits) {
+  using K = Key<S>;
+  constexpr int R = kTileItems<K>;
+  MT_SHARED(K, moved, kTile<K>);
+  const Shared<uint32_t> moved_places = shared_cast<uint32_t>(moved);
+  for (int64_t row = blockIdx.x; row < r.rows; row += gridDim.x) {
+    K keys[R];
+    TilePlaces<K> places;
+#pragma unroll
+    for (int j = 0; j < R; j++) {
+      const int i = tile_place<K>(j);
+      places.set(j, uint32_t(i));
+      keys[j] = i < r.n ? r.key(row, i) : ~K(0);  // last of the last digit
+    }
+    for (int shift = 0; shift < bits; shift += 8) {
+      TilePlaces<K> to;
+      uint32_t count;
+      uint64_t unused;
+      rank_tile<K>(keys, shift, 0, to, &count, &unused);
+#pragma unroll
+      for (int j = 0; j < R; j++) moved[to.get(j)] = keys[j];
+      __syncthreads();
+#pragma unroll
+      for (int j = 0; j < R; j++) {
+        const K key = moved[tile_place<K>(j)];
+        keys[j] = key;
+      }
+      __syncthreads();
+#pragma unroll
+      for (int j = 0; j < R; j++) moved_places[to.get(j)] = uint32_t(places.get(j));
+      __syncthreads();
+#pragma unroll
+      for (int j = 0; j < R; j++) {
+        const uint32_t place = moved_places[tile_place<K>(j)];
+        places.set(j, place);
+      }
+      __syncthreads();
+    }
+#pragma unroll
+    for (int j = 0; j < R; j++) moved_places[tile_place<K>(j)] = uint32_t(places.get(j));
+    __syncthreads();
+    for (int i = threadIdx.x; i < r.n; i += kDigits) {
+      const uint32_t place = moved_places[i];
+      r.put(row, i, place);
     }
     __syncthreads();
   }
@@ -65,197 +159,225 @@ __global__ void __launch_bounds__(kShortThreads)
 
 // --- long rows
 
-constexpr int kDigits = 256;  // also the threads of a block: one per digit
-constexpr int kWarps = kDigits / 32;
-constexpr int kRounds = 16;
-constexpr int kTile = kDigits * kRounds;
-
+// counts[row][pass][digit]
 template <class S>
 __global__ void __launch_bounds__(kDigits)
-    make_keys_kernel(bool descending, const S* x, Key<S>* keys, uint32_t* places, int64_t rows,
-                     int64_t n) {
+    count_digits_kernel(const Rows<S> r, uint32_t* counts, int passes) {
+  MT_SHARED(uint32_t, count, 8 * kDigits);
+  for (int64_t row = blockIdx.y; row < r.rows; row += gridDim.y) {
+    for (int p = 0; p < passes; p++) count[p * kDigits + threadIdx.x] = 0;
+    __syncthreads();
+    constexpr int kEach = 4;  // loads under way
+    const int64_t step = int64_t(gridDim.x) * kDigits * kEach;
+    for (int64_t begin = int64_t(blockIdx.x) * kDigits * kEach; begin < r.n; begin += step) {
+      Key<S> keys[kEach];
+#pragma unroll
+      for (int e = 0; e < kEach; e++) {
+        const int64_t i = begin + e * kDigits + threadIdx.x;
+        keys[e] = i < r.n ? r.key(row, i) : Key<S>(0);
+      }
+#pragma unroll
+      for (int e = 0; e < kEach; e++) {
+        const bool inside = begin + e * kDigits + threadIdx.x < r.n;
+        for (int p = 0; p < passes; p++)
+          count_digit(count + p * kDigits, int(keys[e] >> 8 * p) & (kDigits - 1), inside);
+      }
+    }
+    __syncthreads();
+    for (int p = 0; p < passes; p++) {
+      const uint32_t c = count[p * kDigits + threadIdx.x];
+      if (c) atomicAdd(&counts[(row * passes + p) * kDigits + threadIdx.x], c);
+    }
+    __syncthreads();
+  }
+}
+
+// Sets the bit of each pass in which some row has more than one digit.
+__global__ void __launch_bounds__(kDigits)
+    needed_kernel(const uint32_t* counts, uint32_t* needed, int64_t rows, int64_t n, int passes) {
+  const int pass = blockIdx.x;
   for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
-    for (int64_t i = thread_index(); i < n; i += thread_count()) {
-      const Key<S> key = fn::Keys<S>::of(x[row * n + i]);
-      keys[row * n + i] = descending ? Key<S>(~key) : key;
-      places[row * n + i] = uint32_t(i);
-    }
+    const bool all = counts[(row * passes + pass) * kDigits + threadIdx.x] == n;
+    if (__syncthreads_or(int(all))) continue;
+    if (threadIdx.x == 0) atomicOr(needed, 1u << pass);
+    return;
   }
 }
 
-// counts[row][digit][tile]
-template <class K>
-__global__ void __launch_bounds__(kDigits)
-    count_digits_kernel(const K* keys, uint32_t* counts, int64_t n, int64_t tiles, int shift) {
-  MT_SHARED(uint32_t, count, kDigits);
-  count[threadIdx.x] = 0;
-  __syncthreads();
-  const int64_t row = blockIdx.y, begin = int64_t(blockIdx.x) * kTile;
-  for (int r = 0; r < kRounds; r++) {
-    const int64_t i = begin + r * kDigits + threadIdx.x;
-    if (i < n) atomicAdd(&count[int(keys[row * n + i] >> shift) & (kDigits - 1)], 1u);
-  }
-  __syncthreads();
-  const uint32_t c = count[threadIdx.x];
-  counts[(row * kDigits + threadIdx.x) * tiles + blockIdx.x] = c;
-}
-
-// The counts of a row become sums of those before: one block per row walks over them.
-__global__ void __launch_bounds__(kDigits) first_places_kernel(uint32_t* counts, int64_t tiles) {
-  MT_SHARED(uint32_t, warp_sums, kWarps);
-  uint32_t* row = counts + int64_t(blockIdx.x) * kDigits * tiles;
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  uint32_t before = 0;
-  for (int64_t begin = 0; begin < kDigits * tiles; begin += kDigits) {
-    const uint32_t own = row[begin + threadIdx.x];
-    uint32_t sum = own;
-    for (int d = 1; d < 32; d *= 2) {
-      const uint32_t other = __shfl_up_sync(0xffffffffu, sum, d);
-      if (lane >= d) sum += other;
-    }
-    if (lane == 31) warp_sums[warp] = sum;
-    __syncthreads();
-    uint32_t warps_before = 0, all = 0;
-    for (int w = 0; w < kWarps; w++) {
-      const uint32_t s = warp_sums[w];
-      if (w < warp) warps_before += s;
-      all += s;
-    }
-    row[begin + threadIdx.x] = before + warps_before + sum - own;
-    before += all;
-    __syncthreads();
-  }
+// What a tile lets the others know of a digit, in one word, so that no order of memory matters: the
+// pass that it belongs to, whether `count` is that of the tile or of all tiles up to it, the count.
+constexpr uint64_t kUpToHere = uint64_t(1) << 32;
+__device__ __forceinline__ uint64_t status_word(int pass, uint64_t kind, uint32_t count) {
+  return uint64_t(pass + 1) << 40 | kind | count;
 }
 
 template <class K>
-__global__ void __launch_bounds__(kDigits)
-    move_kernel(const K* keys, const uint32_t* places, K* to_keys, uint32_t* to_places,
-                const uint32_t* first, int64_t n, int64_t tiles, int shift) {
-  MT_SHARED(uint32_t, next, kDigits);                 // place of the tile's next such digit
-  MT_SHARED(uint32_t, warp_counts, kWarps* kDigits);  // of this round
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const int64_t row = blockIdx.y, begin = int64_t(blockIdx.x) * kTile;
-  next[threadIdx.x] = first[(row * kDigits + threadIdx.x) * tiles + blockIdx.x];
-  for (int r = 0; r < kRounds && begin + r * kDigits < n; r++) {
-    for (int w = 0; w < kWarps; w++) warp_counts[w * kDigits + threadIdx.x] = 0;
-    __syncthreads();
-    const int64_t i = begin + r * kDigits + threadIdx.x;
-    const bool inside = i < n;
-    const K key = inside ? keys[row * n + i] : K(0);
-    const int digit = int(key >> shift) & (kDigits - 1);
-    // Lanes with the same digit; those outside of the row match nobody inside.
-    uint32_t same = __ballot_sync(0xffffffffu, inside);
-    if (!inside) same = ~same;
-    for (int bit = 0; bit < 8; bit++) {
-      const bool set = digit >> bit & 1;
-      const uint32_t ones = __ballot_sync(0xffffffffu, set);
-      same &= set ? ones : ~ones;
-    }
-    const int rank = __popc(same & ((1u << lane) - 1));
-    if (inside && rank == 0) warp_counts[warp * kDigits + digit] = uint32_t(__popc(same));
-    __syncthreads();
-    // One thread per digit: where each warp's elements of it begin.
-    uint32_t place = next[threadIdx.x];
-    for (int w = 0; w < kWarps; w++) {
-      const uint32_t count = warp_counts[w * kDigits + threadIdx.x];
-      warp_counts[w * kDigits + threadIdx.x] = place;
-      place += count;
-    }
-    next[threadIdx.x] = place;
-    __syncthreads();
-    if (inside) {
-      const uint32_t start = warp_counts[warp * kDigits + digit];
-      to_keys[row * n + start + rank] = key;
-      to_places[row * n + start + rank] = places[row * n + i];
-    }
-    __syncthreads();
-  }
-}
+struct Pass {
+  int number, passes;
+  int64_t tiles;           // per row
+  const uint32_t* counts;  // count_digits_kernel
+  uint64_t* status;        // [row, tile][digit]
+  uint32_t* next_tile;     // [pass]
+  const uint32_t* needed;  // needed_kernel
+  K* keys;                 // two of [row, n], which passes write in turns
+  uint32_t* places;
+};
 
 template <class S>
-void long_rows(bool descending, const S* x, uint32_t* order, int64_t rows, int64_t n) {
+__global__ void __launch_bounds__(kDigits, 3)
+    pass_kernel(const Rows<S> r, const Pass<Key<S>> pass) {
   using K = Key<S>;
-  const int64_t total = rows * n, tiles = ceil_div(n, kTile);
-  Scratch keys(2 * size_t(total) * sizeof(K)), places(size_t(total) * sizeof(uint32_t)),
-      counts(size_t(rows * kDigits * tiles) * sizeof(uint32_t));
-  K *from = keys.as<K>(), *to = from + total;
-  // An even number of passes: the places end where they start.
-  uint32_t *from_places = order, *to_places = places.as<uint32_t>();
-  const dim3 key_grid{grid_for(n, kDigits, 1024), grid_for(rows, 1, 65535)};
-  MT_LAUNCH((make_keys_kernel<S>), key_grid, kDigits, 0, stream(), descending, x, from, from_places,
-            rows, n);
-  for (int shift = 0; shift < int(sizeof(K)) * 8; shift += 8) {
-    for (int64_t r0 = 0; r0 < rows; r0 += 65535) {
-      const int64_t part = rows - r0 < 65535 ? rows - r0 : 65535;
-      const dim3 grid{unsigned(tiles), unsigned(part)};
-      uint32_t* first = counts.as<uint32_t>() + r0 * kDigits * tiles;
-      MT_LAUNCH((count_digits_kernel<K>), grid, kDigits, 0, stream(), from + r0 * n, first, n,
-                tiles, shift);
-      MT_LAUNCH(first_places_kernel, unsigned(part), kDigits, 0, stream(), first, tiles);
-      MT_LAUNCH((move_kernel<K>), grid, kDigits, 0, stream(), from + r0 * n, from_places + r0 * n,
-                to + r0 * n, to_places + r0 * n, first, n, tiles, shift);
+  constexpr int R = kTileItems<K>;
+  MT_SHARED(K, moved, kTile<K>);
+  MT_SHARED(uint32_t, base, kDigits);  // place in the row less the place in the tile
+  MT_SHARED(uint32_t, ticket, 1);
+  const int t = int(threadIdx.x), shift = 8 * pass.number;
+  const uint32_t all_needed = *pass.needed, needed = all_needed ? all_needed : 1u;
+  if (!(needed >> pass.number & 1)) return;
+  // The first one reads x, the last one writes the results.
+  const int done = __popc(needed & ((1u << pass.number) - 1));
+  const int64_t total = r.rows * r.n, from = done % 2 ? 0 : total, to = total - from;
+  const bool last = needed >> pass.number == 1;
+  const K* from_keys = done ? pass.keys + from : nullptr;
+  const uint32_t* from_places = pass.places + from;
+  K* to_keys = last ? nullptr : pass.keys + to;
+  uint32_t* to_places = pass.places + to;
+  // Tiles are handed out in order: those before this one are running or done, and never wait for
+  // it.
+  if (t == 0) ticket[0] = atomicAdd(&pass.next_tile[pass.number], 1u);
+  __syncthreads();
+  const uint32_t id = ticket[0];
+  const int64_t row = id / pass.tiles, tile = id - row * pass.tiles;
+  const int64_t begin = tile * kTile<K>, start = row * r.n;
+  const int valid = r.n - begin < kTile<K> ? int(r.n - begin) : kTile<K>;
+
+  K keys[R];
+#pragma unroll
+  for (int j = 0; j < R; j++) {
+    const int i = tile_place<K>(j);
+    keys[j] = ~K(0);  // outside of the row: last of the last digit
+    if (i < valid) keys[j] = from_keys ? from_keys[start + begin + i] : r.key(row, begin + i);
+  }
+  const uint32_t in_row = pass.counts[(row * pass.passes + pass.number) * kDigits + t];
+  TilePlaces<K> place;
+  uint32_t count;
+  uint64_t row_before;
+  const uint32_t first = rank_tile<K>(keys, shift, in_row, place, &count, &row_before);
+  if (t == kDigits - 1) count -= uint32_t(kTile<K> - valid);
+
+  // Thread t: how many of digit t the tiles before hold.
+  volatile uint64_t* status = pass.status + (row * pass.tiles * kDigits + t);
+  uint32_t before = 0;
+  if (tile > 0) {
+    status[tile * kDigits] = status_word(pass.number, 0, count);
+    for (int64_t other = tile - 1; other >= 0; other--) {
+      uint64_t word = status[other * kDigits];
+      while (word >> 40 != uint64_t(pass.number + 1)) {
+        MT_SPIN();
+        word = status[other * kDigits];
+      }
+      before += uint32_t(word);
+      if (word & kUpToHere) break;
     }
-    std::swap(from, to);
-    std::swap(from_places, to_places);
+  }
+  status[tile * kDigits] = status_word(pass.number, kUpToHere, before + count);
+  base[t] = uint32_t(row_before) + before - first;
+#pragma unroll
+  for (int j = 0; j < R; j++) moved[place.get(j)] = keys[j];
+  __syncthreads();
+
+  const auto destination = [&](int i, K key) {
+    const uint32_t b = base[int(key >> shift) & (kDigits - 1)];
+    return b + uint32_t(i);
+  };
+#pragma unroll
+  for (int j = 0; j < R; j++) {
+    const int i = t + j * kDigits;
+    const K key = moved[i];
+    keys[j] = key;
+    if (to_keys && i < valid) to_keys[start + destination(i, key)] = key;
+  }
+  __syncthreads();
+  const Shared<uint32_t> moved_places = shared_cast<uint32_t>(moved);
+#pragma unroll
+  for (int j = 0; j < R; j++) {
+    const int i = tile_place<K>(j);
+    if (i >= valid) continue;
+    moved_places[place.get(j)] = from_keys ? from_places[start + begin + i] : uint32_t(begin + i);
+  }
+  __syncthreads();
+#pragma unroll
+  for (int j = 0; j < R; j++) {
+    const int i = t + j * kDigits;
+    if (i >= valid) continue;
+    const uint32_t p = moved_places[i], at = destination(i, keys[j]);
+    if (to_keys) to_places[start + at] = p;
+    else r.put(row, at, keys[j], p);
   }
 }
 
 template <class S>
-void order_of(bool descending, const S* x, uint32_t* order, int64_t rows, int64_t n) {
-  if (n > kShortRow) return long_rows(descending, x, order, rows, n);
-  int size = 2;
-  while (size < n) size *= 2;
-  MT_LAUNCH((sort_short_kernel<S>), grid_for(rows, 1, 1 << 20), kShortThreads, 0, stream(),
-            descending, x, order, rows, int(n), size);
+void long_rows(const Rows<S>& r, int passes) {
+  using K = Key<S>;
+  const int64_t total = r.rows * r.n, tiles = ceil_div(r.n, kTile<K>), blocks = r.rows * tiles;
+  MT_CHECK(blocks <= kMaxGrid, "sort(): ", total, " elements are too many for the GPU's kernels");
+  const size_t status_bytes = size_t(blocks * kDigits) * sizeof(uint64_t);
+  const size_t counts = size_t(r.rows) * size_t(passes) * kDigits;
+  const size_t zeroed = status_bytes + (counts + 9) * sizeof(uint32_t);
+  Scratch work(zeroed);
+  MT_CUDA_CHECK(cudaMemsetAsync(work.as<void>(), 0, zeroed, stream()));
+  uint32_t* const count = reinterpret_cast<uint32_t*>(work.as<char>() + status_bytes);
+  uint32_t *const next_tile = count + counts, *const needed = next_tile + 8;
+  const dim3 count_grid{grid_for(r.n, 8 * kDigits, ceil_div(1024, r.rows)),
+                        grid_for(r.rows, 1, 65535)};
+  MT_LAUNCH((count_digits_kernel<S>), count_grid, kDigits, 0, stream(), r, count, passes);
+  MT_LAUNCH(needed_kernel, dim3(unsigned(passes), grid_for(r.rows, 1, 1024)), kDigits, 0, stream(),
+            count, needed, r.rows, r.n, passes);
+  const size_t elements = passes > 1 ? 2 * size_t(total) : 0;
+  Scratch keys(elements * sizeof(K)), places(elements * sizeof(uint32_t));
+  for (int p = 0; p < passes; p++)
+    MT_LAUNCH((pass_kernel<S>), unsigned(blocks), kDigits, 0, stream(), r,
+              Pass<K>{p, passes, tiles, count, work.as<uint64_t>(), next_tile, needed, keys.as<K>(),
+                      places.as<uint32_t>()});
 }
 
-template <class T>
-__global__ void __launch_bounds__(kThreads)
-    take_kernel(const T* x, const uint32_t* order, T* values, int64_t* indices, int64_t rows,
-                int64_t n, int64_t k) {
-  for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
-    for (int64_t i = thread_index(); i < k; i += thread_count()) {
-      const uint32_t place = order[row * n + i];
-      if (values) values[row * k + i] = x[row * n + place];
-      indices[row * k + i] = place;
-    }
+template <class S>
+void sort_typed(const Rows<S>& r, int bits) {
+  constexpr int64_t tile = kTile<Key<S>>;
+  if (r.n <= kSlots) {
+    int size = 2;
+    while (size < r.n) size *= 2;
+    MT_LAUNCH((sort_short_kernel<S>), grid_for(r.rows, kSlots / size, 1 << 20), kShortThreads, 0,
+              stream(), r, size);
+    return;
   }
+  if (bits > SortKeys<S>::kBits) bits = SortKeys<S>::kBits;
+  if (r.n > tile) return long_rows(r, int(ceil_div(bits, 8)));
+  MT_LAUNCH((sort_tile_kernel<S>), grid_for(r.rows, 1, 1 << 20), kDigits, 0, stream(), r, bits);
 }
 
 }  // namespace
 
-void sort_order(DType dtype, bool descending, const void* x, uint32_t* order, int64_t rows,
-                int64_t n) {
+void sort_rows(DType dtype, bool descending, const void* x, int64_t rows, int64_t n,
+               const Sorted& to, int bits) {
   if (rows == 0 || n == 0) return;
-  MT_SWITCH_INT(dtype, order_of(descending, static_cast<const scalar_t*>(x), order, rows, n))
-  MT_SWITCH_FLOAT_HALF(dtype, order_of(descending, static_cast<const scalar_t*>(x), order, rows, n))
-}
-
-void take_sorted(DType dtype, const void* x, const uint32_t* order, void* values, int64_t* indices,
-                 int64_t rows, int64_t n, int64_t k) {
-  const auto take = [&](auto bits) {
-    using T = decltype(bits);
-    const dim3 grid{grid_for(k, kThreads, 1024), grid_for(rows, 1, 65535)};
-    MT_LAUNCH((take_kernel<T>), grid, kThreads, 0, stream(), static_cast<const T*>(x), order,
-              static_cast<T*>(values), indices, rows, n, k);
+  const int64_t k = to.k < n ? to.k : n;
+  const auto run = [&](auto kind) {
+    using S = decltype(kind);
+    sort_typed(Rows<S>{static_cast<const S*>(x), rows, n, descending, to.order,
+                       static_cast<S*>(to.values), to.indices, to.map, k},
+               bits);
   };
-  switch (itemsize(dtype)) {
-    case 1:
-      return take(uint8_t{});
-    case 2:
-      return take(uint16_t{});
-    case 4:
-      return take(uint32_t{});
-    default:
-      return take(uint64_t{});
-  }
+  MT_SWITCH_INT(dtype, run(scalar_t{}))
+  MT_SWITCH_FLOAT_HALF(dtype, run(scalar_t{}))
 }
 
 void sort_forward(DType dtype, bool descending, const void* x, void* values, int64_t* indices,
                   int64_t rows, int64_t n, void*) {
-  Scratch order(size_t(rows * n) * sizeof(uint32_t));
-  sort_order(dtype, descending, x, order.as<uint32_t>(), rows, n);
-  take_sorted(dtype, x, order.as<uint32_t>(), values, indices, rows, n, n);
+  Sorted to;
+  to.values = values;
+  to.indices = indices;
+  sort_rows(dtype, descending, x, rows, n, to);
 }
 
 }  // namespace mt::cuda

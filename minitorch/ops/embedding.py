@@ -213,8 +213,10 @@ def _bags(input, offsets, include_last_offset):
         raise ValueError("offsets has to be a 1D Tensor but got None")
     if offsets.dim() != 1:
         raise ValueError("offsets has to be a 1D Tensor")
-    starts = offsets.tolist()
     n = input.shape[0]
+    if offsets.is_cuda and offsets.numel():
+        return _bags_on_device(n, offsets, include_last_offset)
+    starts = offsets.tolist()
     if starts and starts[0] != 0:
         raise ValueError(f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
                          f"position 0. However, got {starts[0]}")  # fmt: skip
@@ -227,3 +229,15 @@ def _bags(input, offsets, include_last_offset):
     if bag.shape[0] != n:
         raise ValueError(f"offsets {starts} do not cover {n} indices")
     return bag, len(lengths)
+
+
+def _bags_on_device(n, offsets, include_last_offset):
+    """_bags without the offsets on the host, which waits for their sum only."""
+    starts, bags = offsets.detach().to(_C.int64), offsets.shape[0] - include_last_offset
+    if not include_last_offset:
+        starts = _C.cat([starts, _C.full((1,), n, _C.int64, offsets.device)], 0)
+    # Offsets that do not begin at 0, or end behind n, give another sum.
+    bag = _C.repeat_places(starts[1:] - starts[:-1], -1)
+    if bag.shape[0] != n:
+        raise ValueError(f"offsets {offsets.tolist()} do not cut {n} indices into bags")
+    return bag, bags
