@@ -1,5 +1,7 @@
 #include "ops/attention.h"
 
+#include <cstdlib>
+
 #include "ops/dispatch.h"
 #include "ops/hidden.h"
 
@@ -28,7 +30,22 @@ Tensor four_dims(const Tensor& x) {
 Tensor with_contiguous_rows(const Tensor& x) {
   return x.size(-1) <= 1 || x.stride(-1) == 1 ? x : contiguous(x);
 }
-HeadStrides strides_of(const Tensor& x) { return {x.stride(0), x.stride(1), x.stride(2)}; }
+// The stride of a dim of one element is any number: 0 keeps addresses aligned.
+HeadStrides strides_of(const Tensor& x) {
+  auto of = [&](int dim) { return x.size(dim) > 1 ? x.stride(dim) : 0; };
+  return {of(0), of(1), of(2)};
+}
+// What the tensor cores' kernels read: rows of x, [batch, heads, rows, columns], at multiples of 16
+// bytes.
+Tensor with_aligned_rows(const Tensor& x) {
+  const HeadStrides at = strides_of(x);
+  if (at.batch % 8 == 0 && at.head % 8 == 0 && at.row % 8 == 0 &&
+      reinterpret_cast<uintptr_t>(x.data()) % 16 == 0)
+    return x;
+  Tensor y = empty(x.sizes(), x.dtype(), x.device());
+  copy_into(y, x);
+  return y;
+}
 
 // A result [batch, heads, rows, columns] whose heads lie inside of its rows where x's do, as they
 // do after view(b, t, h, d).transpose(1, 2).
@@ -44,6 +61,7 @@ struct Prepared {
   Tensor q, k, v, mask;
   Dims lead;  // the leading dims of the result
   AttentionArgs args;
+  bool tensor_cores;  // 16-bit operands stay what they are
 
   Prepared(const Tensor& query, const Tensor& key, const Tensor& value,
            const std::optional<Tensor>& attn_mask, bool causal, double scale, bool gqa) {
@@ -62,7 +80,14 @@ struct Prepared {
              "(): Expected query [..., L, E], key [..., S, E] and value [..., S, Ev], but got ",
              shapes());
     auto leading = [](const Tensor& x) { return Dims(x->sizes, x.dim() - 2); };
-    const DType dtype = query.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    args.queries = query.size(-2);
+    args.keys = key.size(-2);
+    args.width = query.size(-1);
+    args.value_width = value.size(-1);
+    tensor_cores =
+        itemsize(query.dtype()) == 2 && !query.device().is_cpu() && args.takes_tensor_cores();
+    const DType dtype =
+        tensor_cores || query.dtype() == DType::Float64 ? query.dtype() : DType::Float32;
     Dims q_lead = leading(query), kv_lead = broadcast_shapes(leading(key), leading(value), kName);
     int64_t group = 1;
     if (gqa) {
@@ -82,7 +107,7 @@ struct Prepared {
       sizes.push(x.size(-2));
       sizes.push(x.size(-1));
       Tensor t = to_dtype(x, dtype);
-      return with_contiguous_rows(four_dims(t.sizes() == sizes ? t : expand_to(t, sizes, kName)));
+      return with_rows(four_dims(t.sizes() == sizes ? t : expand_to(t, sizes, kName)));
     };
     q = expanded(query, group);
     k = expanded(key, 1);
@@ -92,10 +117,6 @@ struct Prepared {
     args.batch = q.size(0);
     args.heads = q.size(1);
     args.kv_heads = k.size(1);
-    args.queries = q.size(2);
-    args.keys = k.size(2);
-    args.width = q.size(3);
-    args.value_width = v.size(3);
     args.q = q.data();
     args.k = k.data();
     args.v = v.data();
@@ -116,12 +137,21 @@ struct Prepared {
     sizes.push(args.queries);
     sizes.push(args.keys);
     args.mask_is_bool = m.dtype() == DType::Bool;
-    mask = four_dims(expand_to(args.mask_is_bool ? m : to_dtype(m, args.dtype), sizes, kName));
+    args.mask_is_float32 = m.dtype() == DType::Float32;
+    const bool stays = args.mask_is_bool || tensor_cores;
+    mask = four_dims(expand_to(stays ? m : to_dtype(m, args.dtype), sizes, kName));
+    auto far = [](int64_t stride) { return std::abs(stride) > AttentionArgs::kFarthest; };
+    if (tensor_cores && (far(mask.stride(2)) || far(mask.stride(3)))) mask = contiguous(mask);
     args.mask = mask.data();
     args.mask_at = strides_of(mask);
     args.mask_column = mask.stride(3);
   }
 
+  Tensor with_rows(const Tensor& x) const {
+    Tensor y = with_contiguous_rows(x);
+    return tensor_cores ? with_aligned_rows(y) : y;
+  }
+  DType lse_dtype() const { return tensor_cores ? DType::Float32 : args.dtype; }
   int64_t work() const { return args.batch * args.heads * args.queries * args.keys; }
 
   // A [batch, heads, rows, columns] result in the shape and dtype of the caller.
@@ -145,7 +175,7 @@ std::tuple<Tensor, Hidden<Tensor>> forward(const Tensor& query, const Tensor& ke
                                            bool causal, double scale, bool gqa) {
   Prepared p(query, key, value, mask, causal, scale, gqa);
   Tensor out = shaped_like(p.q, p.args.queries, p.args.value_width);
-  Tensor lse = empty({p.args.batch, p.args.heads, p.args.queries}, p.args.dtype, p.q.device());
+  Tensor lse = empty({p.args.batch, p.args.heads, p.args.queries}, p.lse_dtype(), p.q.device());
   MT_DISPATCH(p.q.device(), p.work(), attention_forward, p.args, out.data(), strides_of(out),
               lse.data());
   return {p.restore(out, 1, query.dtype()), Hidden<Tensor>{lse}};
@@ -159,7 +189,7 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dout, const Tensor& ou
   Prepared p(query, key, value, mask, causal, scale, gqa);
   auto prepare = [&](const Tensor& x) {
     Tensor t = x.sizes() == out.sizes() ? x : expand_to(x, out.sizes(), kName);
-    return with_contiguous_rows(four_dims(to_dtype(t, p.args.dtype)));
+    return p.with_rows(four_dims(to_dtype(t, p.args.dtype)));
   };
   Tensor o = prepare(out), g = prepare(dout);
   Tensor dq = shaped_like(p.q, p.args.queries, p.args.width);

@@ -11,17 +11,27 @@ struct HeadStrides {
 };
 
 // Query head h reads key and value head h / (heads / kv_heads). Everything is float32 or float64.
+// CUDA takes 16-bit operands, too, where takes_tensor_cores() and rows lie at multiples of 16
+// bytes: lse is float32 then, and a mask that is added has either type.
 struct AttentionArgs {
   DType dtype;
   int64_t batch, heads, kv_heads, queries, keys, width, value_width;
   const void *q, *k, *v;
   HeadStrides q_at, k_at, v_at;
   const void* mask = nullptr;  // [batch, heads, queries, keys]: added, or bool (true: takes part)
-  bool mask_is_bool = false;
+  bool mask_is_bool = false, mask_is_float32 = false;
   HeadStrides mask_at;
   int64_t mask_column = 0;
   bool causal = false;  // query i sees keys 0 ... i
   double scale = 1;
+
+  // Whether 16-bit operands of these sizes can be read in pieces of 16 bytes, by kernels that count
+  // rows in 32 bits.
+  bool takes_tensor_cores() const {
+    return width > 0 && width % 8 == 0 && width <= 256 && value_width > 0 && value_width % 8 == 0 &&
+           value_width <= 256 && queries <= kFarthest && keys <= kFarthest;
+  }
+  static constexpr int64_t kFarthest = int64_t(1) << 24;  // also the strides of their mask
 };
 
 }  // namespace mt

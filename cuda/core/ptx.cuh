@@ -3,6 +3,7 @@
 //
 //   ptx_copy.cuh     cp.async (sm_80), ldmatrix (sm_75), stmatrix (sm_90)
 //   ptx_mma.cuh      mma.sync: bf16, fp16, tf32, int8; rounding to tf32
+//   ptx_math.cuh     exp2
 //   ptx_barrier.cuh  mbarrier, proxy fences, clusters, named barriers, elect, griddepcontrol
 //   ptx_tma.cuh      cp.async.bulk and cp.async.bulk.tensor: loads, multicast, stores (sm_90)
 //   ptx_wgmma.cuh    wgmma and setmaxnreg (sm_90a only)
@@ -12,6 +13,7 @@
 #pragma once
 #include "cuda/core/ptx_barrier.cuh"
 #include "cuda/core/ptx_copy.cuh"
+#include "cuda/core/ptx_math.cuh"
 #include "cuda/core/ptx_mma.cuh"
 #include "cuda/core/ptx_tma.cuh"
 #include "cuda/core/ptx_wgmma.cuh"

@@ -1,4 +1,5 @@
-// Scaled dot-product attention without the matrix of scores (Dao et al., 2022):
+// Scaled dot-product attention without the matrix of scores (Dao et al., 2022), float32 and
+// float64:
 //   out = softmax(s) v, s = scale q k^T + mask
 // Saved: out and lse, the log of the sum of exp(s). A block has a tile of queries and walks the
 // keys with a running maximum and sum. Few queries of long sequences cut the keys into parts, which
@@ -8,6 +9,7 @@
 #include "ops/attention.h"
 
 #include "cuda/core/scratch.h"
+#include "cuda/kernels/attention_mma.h"
 #include "cuda/kernels/attention_tile.cuh"
 
 namespace mt::cuda {
@@ -175,6 +177,10 @@ void forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) 
 }  // namespace
 
 void attention_forward(const AttentionArgs& args, void* out, const HeadStrides& out_at, void* lse) {
+  if (args.dtype == DType::Float16)
+    return attention_mma_forward_float16(args, out, out_at, static_cast<float*>(lse));
+  if (args.dtype == DType::BFloat16)
+    return attention_mma_forward_bfloat16(args, out, out_at, static_cast<float*>(lse));
   MT_SWITCH_FLOAT(args.dtype,
                   forward(args, static_cast<scalar_t*>(out), out_at, static_cast<scalar_t*>(lse)))
 }

@@ -1,10 +1,11 @@
-// Gradients of scaled dot-product attention:
+// Gradients of scaled dot-product attention, float32 and float64:
 //   p = exp(s - lse), D = rowsum(dout * out)
 //   dv = p^T dout,  ds = p (dout v^T - D) scale,  dq = ds k,  dk = ds^T q
 // A block has a tile of queries (dq) or of keys (dk, dv) and walks the other side; sums go over the
 // heads of a group and over tiles in order, so that bits are the same every time.
 // Work: 14 queries keys width flops per head (scores and dout v^T are computed on both sides).
 #include "cuda/core/scratch.h"
+#include "cuda/kernels/attention_mma.h"
 #include "cuda/kernels/attention_tile.cuh"
 
 namespace mt::cuda {
@@ -185,6 +186,14 @@ void attention_backward(const AttentionArgs& args, const void* out, const HeadSt
                         const void* lse, const void* dout, const HeadStrides& dout_at, void* dq,
                         const HeadStrides& dq_at, void* dk, const HeadStrides& dk_at, void* dv,
                         const HeadStrides& dv_at) {
+  if (itemsize(args.dtype) == 2) {
+    const AttentionGradients g{
+        out,   dout, static_cast<const float*>(lse), dq, dk, dv, out_at, dout_at, dq_at,
+        dk_at, dv_at};
+    if (args.dtype == DType::Float16) attention_mma_backward_float16(args, g);
+    else attention_mma_backward_bfloat16(args, g);
+    return;
+  }
   MT_SWITCH_FLOAT(args.dtype, {
     using T = scalar_t;
     backward(args, Gradients<T>{static_cast<const T*>(out), static_cast<const T*>(dout),

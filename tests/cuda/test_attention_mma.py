@@ -1,0 +1,223 @@
+"""Attention of 16-bit operands on tensor cores, beside the formula in float64.
+
+Operands are exact; weights and results are rounded to 16 bits, sums are float32. An element may be
+off by a few roundings of the largest of its kind: TOLERANCE times the largest of the tensor.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import minitorch
+from tests.cuda.cuda_helpers import needs_gpu, numbers
+
+pytestmark = needs_gpu
+F = minitorch.nn.functional
+TOLERANCE = {"bfloat16": 2**-7, "float16": 2**-10}
+
+
+def uniform(*shape, dtype, seed):
+    x = np.random.default_rng(seed).uniform(-1, 1, shape)
+    return minitorch.tensor(x).to(getattr(minitorch, dtype)).cuda()
+
+
+def reference(q, k, v, dout, mask, causal, scale):
+    """out, dq, dk, dv in float64; heads of q may share those of k and v."""
+    q, k, v, dout = (numbers(x) for x in (q, k, v, dout))
+    heads, group = k.shape[1], q.shape[1] // k.shape[1]
+    k, v = (np.repeat(x, group, 1) for x in (k, v))
+    scale = 1 / np.sqrt(q.shape[-1]) if scale is None else scale
+    s = q @ k.swapaxes(-1, -2) * scale
+    if mask is not None:
+        mask = numbers(mask)
+        s = np.where(mask, s, -np.inf) if mask.dtype == bool else s + mask
+    if causal:
+        s = np.where(np.tri(*s.shape[-2:], dtype=bool), s, -np.inf)
+    top = s.max(-1, keepdims=True, initial=-np.inf)
+    p = np.exp(s - np.where(np.isfinite(top), top, 0))
+    total = p.sum(-1, keepdims=True)
+    p /= np.where(total == 0, 1, total)
+    dp = dout @ v.swapaxes(-1, -2)
+    ds = p * (dp - (dp * p).sum(-1, keepdims=True)) * scale
+
+    def over_groups(x):
+        return x.reshape(x.shape[0], heads, group, *x.shape[2:]).sum(2)
+
+    dk, dv = (over_groups(x.swapaxes(-1, -2) @ y) for x, y in ((ds, q), (p, dout)))
+    return p @ v, ds @ k, dk, dv
+
+
+def run(q, k, v, dout, mask=None, causal=False, scale=None):
+    tensors = [x.detach().requires_grad_() for x in (q, k, v)]
+    mask = mask if mask is None else mask.cuda()
+    out = F.scaled_dot_product_attention(
+        *tensors, mask, is_causal=causal, scale=scale, enable_gqa=q.shape[1] != k.shape[1]
+    )
+    out.backward(dout)
+    return [out.detach(), *(x.grad for x in tensors)]
+
+
+def check(q, k, v, mask=None, causal=False, scale=None):
+    name = str(q.dtype).split(".")[-1]
+    dout = uniform(*q.shape[:-1], v.shape[-1], dtype=name, seed=9)
+    want = reference(q, k, v, dout, mask, causal, scale)
+    got, again = (run(q, k, v, dout, mask, causal, scale) for _ in range(2))
+    for x, y, z in zip(want, got, again):
+        assert y.dtype is q.dtype
+        np.testing.assert_array_equal(numbers(y), numbers(z), err_msg="two runs differ")
+        np.testing.assert_allclose(
+            numbers(y), x, rtol=0, atol=TOLERANCE[name] * max(abs(x).max(initial=0), 1e-3)
+        )
+    return got
+
+
+def operands(i, j, width, value_width=None, heads=1, kv_heads=None, batch=1, dtype="bfloat16"):
+    return (
+        uniform(batch, heads, i, width, dtype=dtype, seed=1),
+        uniform(batch, kv_heads or heads, j, width, dtype=dtype, seed=2),
+        uniform(batch, kv_heads or heads, j, value_width or width, dtype=dtype, seed=3),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(
+    ("i", "j", "width", "value_width"),
+    [(70, 75, 64, 64), (75, 70, 32, 24), (67, 40, 72, 128), (35, 70, 256, 136), (1, 5, 8, 8)],
+)
+def test_against_the_formula(i, j, width, value_width, causal, dtype):
+    check(*operands(i, j, width, value_width, dtype=dtype), causal=causal)
+
+
+@pytest.mark.parametrize("width", [64, 128])
+def test_large_tiles(width, monkeypatch):
+    """Tiles of 128 queries, which grids of fewer blocks than multiprocessors leave alone."""
+    q, k, v = operands(65, 50, width, heads=1)
+    out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    many = [x.expand(132, 1, *x.shape[2:]) for x in (q, k, v)]
+    tall = F.scaled_dot_product_attention(*many, is_causal=True)
+    np.testing.assert_allclose(numbers(tall[131, 0]), numbers(out[0, 0]), atol=2**-7)
+
+
+@pytest.mark.parametrize("kind", ["bool", "float32", "same", "broadcast", "transposed"])
+def test_masks(kind):
+    rng = np.random.default_rng(0)
+    q, k, v = operands(70, 66, 16, heads=2, batch=2)
+    if kind in ("bool", "broadcast"):
+        mask = rng.random((2, 2, 70, 66) if kind == "bool" else (2, 1, 1, 66)) > 0.4
+        if kind == "bool":
+            mask[1, 0, 3] = False
+        mask = minitorch.tensor(mask)
+    else:
+        shape = (2, 66, 70) if kind == "transposed" else (70, 66)
+        mask = minitorch.tensor(rng.uniform(-2, 2, shape)).to(
+            minitorch.bfloat16 if kind == "same" else minitorch.float32
+        )
+        mask = mask.transpose(-1, -2) if kind == "transposed" else mask
+    got = check(q, k, v, mask)
+    if kind == "bool":
+        assert not got[0][1, 0, 3].any()
+        assert not got[1][1, 0, 3].any()
+
+
+@pytest.mark.parametrize("scale", [-0.5, 0.0, 2.0])
+def test_scales(scale):
+    check(*operands(20, 40, 32), scale=scale)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_heads_share_keys_and_values(causal):
+    check(*operands(40, 50, 32, heads=6, kv_heads=2, batch=2), causal=causal)
+
+
+def test_layouts():
+    """Heads inside of rows, rows that are no multiples of 16 bytes apart, an odd offset."""
+    q, k, v = (
+        x.transpose(1, 2).contiguous().transpose(1, 2) for x in operands(33, 40, 24, heads=2)
+    )
+    out = check(q, k, v)[0]
+    assert out.transpose(1, 2).is_contiguous()
+    wide = uniform(1, 2, 40, 75, dtype="bfloat16", seed=4)
+    check(wide[..., 1:25], wide[..., 25:49], wide[..., 51:75])
+    check(q[:, :, ::2], k[:, :1].expand(1, 2, 40, 24), v[:, :1].expand(1, 2, 40, 24))
+
+
+@pytest.mark.parametrize("heads", [(1, 1), (8, 2)])
+def test_few_queries_of_many_keys(heads):
+    """The keys are cut into parts; heads that share keys become rows of one tile."""
+    many, few = heads
+    q, k, v = operands(1, 700, 16, 24, heads=many, kv_heads=few)
+    check(q, k, v)
+    mask = minitorch.ones(many, 1, 700, dtype=minitorch.bool)
+    mask[0, :, 100:] = False
+    mask[-1] = False
+    check(q, k, v, mask)
+    check(q, k, v, minitorch.cos(minitorch.arange(700.0)))
+    check(*operands(3, 600, 16), causal=True)
+
+
+def test_nothing_to_see():
+    q, k, v = operands(5, 1, 8)
+    out, dq, dk, dv = run(q, k[:, :, :0], v[:, :, :0], q)
+    assert not out.any()
+    assert not dq.any()
+    assert dk.shape[2] == dv.shape[2] == 0
+    assert run(q[:, :, :0], k, v, q[:, :, :0])[3].tolist() == [[[[0.0] * 8]]]
+
+
+def test_large_scores_and_nan():
+    q, k, v = operands(40, 40, 16, dtype="float16")
+    want = reference(q * 100, k * 10, v, v, None, True, None)[0]
+    got = F.scaled_dot_product_attention(q * 100, k * 10, v, is_causal=True)
+    np.testing.assert_allclose(numbers(got), want, rtol=0, atol=TOLERANCE["float16"])
+    k[0, 0, 20, 3] = float("nan")
+    out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    assert out.isnan().any(-1).flatten().tolist() == [False] * 20 + [True] * 20
+
+
+def test_other_widths_and_autocast():
+    q, k, v = operands(9, 11, 20)
+    check(q, k, v)
+    q, k, v = (x.float() for x in operands(9, 11, 16))
+    with minitorch.autocast("cuda", dtype=minitorch.bfloat16):
+        out = F.scaled_dot_product_attention(q, k, v)
+    assert out.dtype is minitorch.bfloat16
+
+
+PROGRAM = """
+import sys
+from tests.cuda.test_attention_mma import operands, run
+data = b""
+for i, j, width in ((70, 100, 64), (1, 600, 8)):
+    q, k, v = operands(i, j, width, heads=2, kv_heads=1)
+    for x in run(q, k, v, q.flip(-1), causal=i > 1):
+        data += x.float().cpu().numpy().tobytes()
+import hashlib
+print(hashlib.sha256(data).hexdigest())
+"""
+
+
+@pytest.mark.skipif(
+    "Emulated" not in minitorch.cuda.get_device_name(0) if minitorch.cuda.is_available() else True,
+    reason="needs the emulator",
+)
+def test_same_bits_under_every_schedule():
+    """Whenever copies arrive and in whatever order threads run."""
+    found = set()
+    for schedule, arrival in (("forward", "early"), ("reverse", "late"), ("random:1", "late")):
+        environment = dict(
+            os.environ,
+            MINITORCH_EMULATOR_SCHEDULE=schedule,
+            MINITORCH_EMULATOR_ASYNC=arrival,
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        found.add(done.stdout)
+    assert len(found) == 1
