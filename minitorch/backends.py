@@ -19,7 +19,20 @@ class _Switches:
         return False
 
 
-cudnn = _Switches(benchmark=False, deterministic=True, enabled=False, allow_tf32=False)
+class _Cudnn(_Switches):
+    """Convolutions on a GPU."""
+
+    @property
+    def allow_tf32(self):
+        """Whether float32 convolutions may use the tensor cores, with operands of 10 bits of mantissa."""
+        return _C.conv_allow_tf32()
+
+    @allow_tf32.setter
+    def allow_tf32(self, allow):
+        _C.conv_set_allow_tf32(bool(allow))
+
+
+cudnn = _Cudnn(benchmark=False, deterministic=True, enabled=False)
 mkldnn = _Switches(enabled=False)
 mps = _Switches()
 openmp = _Switches()

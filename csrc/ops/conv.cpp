@@ -1,6 +1,8 @@
 #include "ops/conv.h"
 
-#include "ops/dispatch.h"
+#include <atomic>
+
+#include "ops/conv_layout.h"
 
 namespace mt {
 namespace {
@@ -96,11 +98,20 @@ void check_input(const Tensor& x, const Tensor& w, const std::optional<Tensor>& 
                 "(): not implemented for 'Bool'");
 }
 
-// 16-bit floats are computed in float32, integers in float64.
-DType compute_type(DType t) {
-  return !is_floating(t) || t == DType::Float64 ? DType::Float64 : DType::Float32;
+// 16-bit floats are computed in float32 on a CPU, integers in float64.
+DType compute_type(DType t, Device device) {
+  if (!is_floating(t) || t == DType::Float64) return DType::Float64;
+  return device.is_cpu() ? DType::Float32 : t;
 }
-Tensor operand(const Tensor& x, DType compute) { return contiguous(to_dtype(x, compute)); }
+std::atomic<bool> tf32_allowed{true};
+bool allow_tf32() { return tf32_allowed.load(std::memory_order_relaxed); }
+void set_allow_tf32(bool allow) { tf32_allowed = allow; }
+
+// How a GPU computes it: `x` is an input whose layout the result follows.
+void choose_layout(ConvParams& p, const Tensor& x) {
+  p.tf32 = allow_tf32();
+  p.last = !x.device().is_cpu() && channels_last(x) && conv_takes_last(x.dtype(), p);
+}
 
 // Number of multiplications, for the decision to release the GIL.
 int64_t work_of(const ConvParams& p) {
@@ -109,30 +120,32 @@ int64_t work_of(const ConvParams& p) {
 
 Tensor run_forward(const ConvParams& p, const Dims& sizes, const Tensor& x, const Tensor& w,
                    const std::optional<Tensor>& bias) {
-  const DType t = compute_type(x.dtype());
-  const Tensor xc = operand(x, t), wc = operand(w, t), bc = bias ? operand(*bias, t) : Tensor();
-  Tensor y = empty(sizes, t, x.device());
+  const DType t = compute_type(x.dtype(), x.device());
+  const Tensor xc = images(x, t, p.last), wc = contiguous(to_dtype(w, t));
+  const Tensor bc = bias ? contiguous(to_dtype(*bias, t)) : Tensor();
+  Tensor y = empty_images(sizes, t, x.device(), p.last);
   if (y.numel())
     MT_DISPATCH(x.device(), work_of(p), conv_forward, t, p, xc.data(), wc.data(),
                 bias ? bc.data() : nullptr, y.data());
-  return to_dtype(y, x.dtype());
+  return finished(y, x.dtype(), p.last);
 }
 
 Tensor run_backward_input(const ConvParams& p, const Dims& sizes, const Tensor& dy, const Tensor& w,
                           const std::optional<Tensor>& bias) {
-  const DType t = compute_type(w.dtype());
-  const Tensor gc = operand(dy, t), wc = operand(w, t), bc = bias ? operand(*bias, t) : Tensor();
-  Tensor dx = empty(sizes, t, w.device());
+  const DType t = compute_type(w.dtype(), w.device());
+  const Tensor gc = images(dy, t, p.last), wc = contiguous(to_dtype(w, t));
+  const Tensor bc = bias ? contiguous(to_dtype(*bias, t)) : Tensor();
+  Tensor dx = empty_images(sizes, t, w.device(), p.last);
   if (dx.numel())
     MT_DISPATCH(w.device(), work_of(p), conv_backward_input, t, p, gc.data(), wc.data(),
                 bias ? bc.data() : nullptr, dx.data());
-  return to_dtype(dx, w.dtype());
+  return finished(dx, w.dtype(), p.last);
 }
 
 Tensor run_backward_weight(const ConvParams& p, const Dims& sizes, const Tensor& dy,
                            const Tensor& x) {
-  const DType t = compute_type(x.dtype());
-  const Tensor gc = operand(dy, t), xc = operand(x, t);
+  const DType t = compute_type(x.dtype(), x.device());
+  const Tensor gc = images(dy, t, p.last), xc = images(x, t, p.last);
   Tensor dw = empty(sizes, t, x.device());
   if (!gc.numel()) {
     copy_into(dw, scalar_tensor(Scalar::of(int64_t(0)), t, dw.device()));
@@ -143,37 +156,16 @@ Tensor run_backward_weight(const ConvParams& p, const Dims& sizes, const Tensor&
   return to_dtype(dw, x.dtype());
 }
 
-// --- depthwise convolutions of channels_last batches, whose results are channels_last as well
+// --- on a CPU: depthwise convolutions of channels_last batches, whose results are as well
 
-// Channels innermost in memory, and not merely one of them.
-bool channels_last(const Tensor& x) {
-  if (x.dim() != 4 || x.is_contiguous() || x.size(1) < 2 || !is_floating(x.dtype())) return false;
-  int64_t stride = 1;
-  for (int d : {1, 3, 2, 0}) {
-    if (x.size(d) > 1 && x.stride(d) != stride) return false;
-    stride *= x.size(d);
-  }
-  return true;
-}
 bool last_form(const ConvParams& p, const Tensor& x) {
-  return x.device().is_cpu() && p.o == p.c && channels_last(x) && depthwise_size(p);
+  return x.device().is_cpu() && x.dim() == 4 && p.o == p.c && channels_last(x) && depthwise_size(p);
 }
-// [b, h, w, c] of a [b, c, h, w], and back.
-Tensor moved_last(const Tensor& x, DType compute) {
-  const Tensor view = as_strided(x, {x.size(0), x.size(2), x.size(3), x.size(1)},
-                                 {x.stride(0), x.stride(2), x.stride(3), x.stride(1)}, x->offset);
-  return contiguous(to_dtype(view, compute));
-}
-Tensor moved_back(const Tensor& y, DType result) {
-  const Tensor t = to_dtype(y, result);
-  return as_strided(t, {t.size(0), t.size(3), t.size(1), t.size(2)},
-                    {t.stride(0), t.stride(3), t.stride(1), t.stride(2)}, t->offset);
-}
-
 Tensor run_last_forward(const ConvParams& p, const Tensor& x, const Tensor& w,
                         const std::optional<Tensor>& bias) {
-  const DType t = compute_type(x.dtype());
-  const Tensor xc = moved_last(x, t), wc = operand(w, t), bc = bias ? operand(*bias, t) : Tensor();
+  const DType t = compute_type(x.dtype(), x.device());
+  const Tensor xc = moved_last(x, t), wc = contiguous(to_dtype(w, t)),
+               bc = bias ? contiguous(to_dtype(*bias, t)) : Tensor();
   Tensor y = empty({p.batch, p.out[1], p.out[2], p.o}, t, x.device());
   if (y.numel())
     MT_DISPATCH_CPU(x.device(), work_of(p), conv_last_forward, t, p, xc.data(), wc.data(),
@@ -185,11 +177,11 @@ using Gradients = std::tuple<Tensor, Tensor, Tensor>;
 
 Gradients run_last_backward(const ConvParams& p, const Tensor& dy, const Tensor& x, const Tensor& w,
                             bool need_x, bool need_w, bool need_bias) {
-  const DType t = compute_type(x.dtype());
+  const DType t = compute_type(x.dtype(), x.device());
   const Tensor g = moved_last(dy, t);
   Tensor dx, dw, db;
   if (need_x) {
-    const Tensor wc = operand(w, t);
+    const Tensor wc = contiguous(to_dtype(w, t));
     dx = empty({p.batch, p.in[1], p.in[2], p.c}, t, x.device());
     MT_DISPATCH_CPU(x.device(), work_of(p), conv_last_backward_input, t, p, g.data(), wc.data(),
                     dx.data());
@@ -211,14 +203,16 @@ Gradients run_last_backward(const ConvParams& p, const Tensor& dy, const Tensor&
   return {dx, dw, db};
 }
 
-Tensor run_backward_bias(const Tensor& dy, int nd, DType result) {
-  const DType t = compute_type(result);
-  const Tensor gc = operand(dy, t);
-  const int64_t c = dy.size(dy.dim() - nd - 1), batch = batch_of(dy.sizes(), nd);
+// dy [b, c, ...] contiguous or (last) with its channels innermost.
+Tensor run_backward_bias(const Tensor& dy, int nd, DType result, bool last) {
+  const DType t = compute_type(result, dy.device());
+  const Tensor gc = images(dy, t, last);
+  const int64_t c = dy.size(dy.dim() - nd - 1), n = c ? dy.numel() / c : 0;
+  const int64_t batch = last ? n : batch_of(dy.sizes(), nd);
   Tensor db = empty({c}, t, dy.device());
   if (c)
     MT_DISPATCH(dy.device(), dy.numel(), conv_backward_bias, t, gc.data(), batch, c,
-                dy.numel() / (c * (batch ? batch : 1)), db.data());
+                n / (batch ? batch : 1), db.data());
   return to_dtype(db, result);
 }
 
@@ -246,6 +240,7 @@ Tensor conv(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias,
     p.out[d] = (padded - reach) / p.stride[d] + 1;
   }
   if (last_form(p, x)) return run_last_forward(p, x, w, bias);
+  choose_layout(p, x);
   return run_forward(p, result_sizes(x.sizes(), p.o, p.out, nd), x, w, bias);
 }
 
@@ -266,33 +261,37 @@ ConvParams between(const Dims& in, const Dims& out, const Tensor& w, py::handle 
 
 Tensor conv_input(const Tensor& dy, const Tensor& w, const Dims& x_sizes, py::handle stride,
                   py::handle padding, py::handle dilation, int64_t groups, int nd) {
-  const ConvParams p = between(x_sizes, dy.sizes(), w, stride, padding, dilation, groups, nd);
+  ConvParams p = between(x_sizes, dy.sizes(), w, stride, padding, dilation, groups, nd);
+  choose_layout(p, dy);
   return run_backward_input(p, x_sizes, dy, w, std::nullopt);
 }
 
 Tensor conv_weight(const Tensor& dy, const Tensor& x, const Tensor& w, py::handle stride,
                    py::handle padding, py::handle dilation, int64_t groups, int nd) {
-  const ConvParams p = between(x.sizes(), dy.sizes(), w, stride, padding, dilation, groups, nd);
+  ConvParams p = between(x.sizes(), dy.sizes(), w, stride, padding, dilation, groups, nd);
+  choose_layout(p, x);
   return run_backward_weight(p, w.sizes(), dy, x);
 }
 
 // y of known sizes, where padding after the last element differs from that before.
 Tensor conv_sized(const Tensor& x, const Tensor& w, const Dims& y_sizes, py::handle stride,
                   py::handle padding, py::handle dilation, int64_t groups, int nd) {
-  const ConvParams p = between(x.sizes(), y_sizes, w, stride, padding, dilation, groups, nd);
+  ConvParams p = between(x.sizes(), y_sizes, w, stride, padding, dilation, groups, nd);
+  choose_layout(p, x);
   return run_forward(p, y_sizes, x, w, std::nullopt);
 }
 
 Gradients conv_backward(const Tensor& dy, const Tensor& x, const Tensor& w, bool need_x,
                         bool need_w, bool need_bias, py::handle stride, py::handle padding,
                         py::handle dilation, int64_t groups, int nd) {
-  const ConvParams p = between(x.sizes(), dy.sizes(), w, stride, padding, dilation, groups, nd);
+  ConvParams p = between(x.sizes(), dy.sizes(), w, stride, padding, dilation, groups, nd);
   if (last_form(p, x)) return run_last_backward(p, dy, x, w, need_x, need_w, need_bias);
+  choose_layout(p, x);
   Tensor dx, dw, db;
-  const Tensor g = contiguous(dy);
+  const Tensor g = in_layout(dy, p.last);
   if (need_x) dx = run_backward_input(p, x.sizes(), g, w, std::nullopt);
   if (need_w) dw = run_backward_weight(p, w.sizes(), g, x);
-  if (need_bias) db = run_backward_bias(g, nd, w.dtype());
+  if (need_bias) db = run_backward_bias(g, nd, w.dtype(), p.last);
   return {dx, dw, db};
 }
 
@@ -319,18 +318,20 @@ Tensor conv_transpose(const Tensor& x, const Tensor& w, const std::optional<Tens
              ". Calculated output size per channel: ", Dims(p.in + 3 - nd, nd),
              ". Output size is too small");
   }
+  choose_layout(p, x);
   return run_backward_input(p, result_sizes(x.sizes(), p.c, p.in, nd), x, w, bias);
 }
 
 Gradients conv_transpose_backward(const Tensor& dy, const Tensor& x, const Tensor& w, bool need_x,
                                   bool need_w, bool need_bias, py::handle stride,
                                   py::handle padding, py::handle dilation, int64_t groups, int nd) {
-  const ConvParams p = between(dy.sizes(), x.sizes(), w, stride, padding, dilation, groups, nd);
+  ConvParams p = between(dy.sizes(), x.sizes(), w, stride, padding, dilation, groups, nd);
+  choose_layout(p, x);
   Tensor dx, dw, db;
-  const Tensor g = contiguous(dy);
+  const Tensor g = in_layout(dy, p.last);
   if (need_x) dx = run_forward(p, x.sizes(), g, w, std::nullopt);
   if (need_w) dw = run_backward_weight(p, w.sizes(), x, g);
-  if (need_bias) db = run_backward_bias(g, nd, w.dtype());
+  if (need_bias) db = run_backward_bias(g, nd, w.dtype(), p.last);
   return {dx, dw, db};
 }
 
@@ -342,6 +343,8 @@ MT_BIND(conv) {
   def_op<&conv_input>(m, "conv_input");
   def_op<&conv_weight>(m, "conv_weight");
   def_op<&conv_transpose>(m, "conv_transpose");
+  def_plain<&allow_tf32>(m, "conv_allow_tf32");
+  def_plain<&set_allow_tf32>(m, "conv_set_allow_tf32");
   def_raw<&conv_backward>(m, "conv_backward");
   def_raw<&conv_transpose_backward>(m, "conv_transpose_backward");
 }

@@ -6,11 +6,14 @@
 namespace mt {
 
 // y[b, o, q] = bias[o] + sum over c, t of w[o, c, t] * x[b, c, q*stride + t*dilation - padding],
-// c within the group of o, positions outside of x read as zero. Tensors are contiguous.
+// c within the group of o, positions outside of x read as zero. Tensors are contiguous, or (last)
+// x and y and their gradients have their channels innermost: [batch, positions, channels].
 struct ConvParams {
   int64_t batch, c, o, groups;  // channels of all groups
   int64_t in[3], kernel[3], out[3];
   int64_t stride[3], padding[3], dilation[3];  // padding: before the first element
+  bool last = false;                           // on a GPU: where conv_takes_last
+  bool tf32 = false;                           // float32 products may round to TF32 on a GPU
 
   int64_t in_size() const { return in[0] * in[1] * in[2]; }
   int64_t out_size() const { return out[0] * out[1] * out[2]; }
@@ -27,9 +30,24 @@ inline int depthwise_size(const ConvParams& p) {
   return (s == 1 && (k == 3 || k == 5 || k == 7)) || (s == 2 && (k == 3 || k == 5)) ? int(k) : 0;
 }
 
+// On a GPU: a channel or two per group, which go element by element.
+inline bool conv_is_direct(const ConvParams& p) { return p.groups > 1 && p.c / p.groups <= 2; }
+
+// Whether a GPU takes the convolution to its tensor cores. Tiles of TF32 are padded to 4 by 64
+// channels; as an estimate, plain float32 is ahead where less than a quarter of them is in use.
+inline bool conv_on_tensor_cores(DType dtype, const ConvParams& p) {
+  if (conv_is_direct(p)) return false;
+  if (dtype != DType::Float32) return dtype == DType::Float16 || dtype == DType::BFloat16;
+  const int64_t cg = p.c / p.groups, og = p.o / p.groups;
+  return p.tf32 && 4 * cg * og >= (cg + 3) / 4 * 4 * ((og + 63) / 64 * 64);
+}
+inline bool conv_takes_last(DType dtype, const ConvParams& p) {
+  return conv_is_direct(p) || conv_on_tensor_cores(dtype, p);
+}
+
 }  // namespace mt
 
-// float32 and float64. bias may be null.
+// float32 and float64, on a GPU float16 and bfloat16 as well. bias may be null.
 MT_KERNEL(conv_forward, void(DType dtype, const ConvParams& params, const void* x, const void* w,
                              const void* bias, void* y))
 // dx from dy; bias [c] or null is added (a transposed convolution is this function).

@@ -5,89 +5,49 @@
 //   equal
 //             residue modulo the stride see the same taps, so each class of them is a product
 //   weight    dw[o][c t] = sum over b q of dy[b o q] x[b c, q s + t l - p]
+// 16-bit floats, and float32 where TF32 is allowed, go to the tensor cores (conv_tensor_core.cu).
 // Kernels of one tap are products as they stand; one or two channels per group go element by
-// element (conv_direct.cuh). All sums are in a fixed order.
+// element (conv_direct.cu). All sums are in a fixed order.
 #include "ops/conv.h"
 
-#include "cuda/kernels/conv_direct.cuh"
+#include "cuda/core/scratch.h"
+#include "cuda/kernels/conv_direct.h"
 #include "cuda/kernels/conv_gather.cuh"
+#include "cuda/kernels/conv_tensor_core.h"
+#include "cuda/kernels/gemm_tensor_core.h"
 
 namespace mt::cuda {
 namespace {
 
 // --- tap lists and weights in their order
 
-struct ClassRule {
-  int m, channels, groups, classes;  // rows of the result and summed channels, per group
-  int kernel[3], residues[3];        // residues: classes per dim
-  int padding[3], dilation[3], tap_step[3];
-  int size[3];                      // of the gathered images
-  int row;                          // length of a list, a multiple of 4
-  int64_t w_group, w_m, w_channel;  // strides of w; a tap's is 1
-  bool backward;
-};
-
-// First tap that class r uses of a dim, and their number.
-__device__ __forceinline__ int taps_of(const ClassRule& p, int d, int r, int* first) {
-  if (!p.backward) {
-    *first = 0;
-    return p.kernel[d];
-  }
-  for (int t = 0; t < p.tap_step[d] && t < p.kernel[d]; t++) {
-    const int at = r + p.padding[d] - t * p.dilation[d];
-    if (at % p.residues[d] != 0) continue;
-    *first = t;
-    return (p.kernel[d] - t + p.tap_step[d] - 1) / p.tap_step[d];
-  }
-  *first = 0;
-  return 0;
-}
-
 // weights [classes][groups][m][row] and taps [classes][row] in the order of k: tap, channel.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    prepare_kernel(const ClassRule p, const T* __restrict__ w, T* __restrict__ weights,
+    prepare_kernel(const ClassRule p, int row, const T* __restrict__ w, T* __restrict__ weights,
                    Tap* __restrict__ taps, int* __restrict__ depth) {
-  const int64_t all = int64_t(p.classes) * p.groups * p.m * p.row;
+  const int64_t all = int64_t(p.classes) * p.groups * p.m * row;
   for (int64_t at = thread_index(); at < all; at += thread_count()) {
-    const int k = int(at % p.row);
-    int64_t rest = at / p.row;
+    const int k = int(at % row);
+    int64_t rest = at / row;
     const int m = int(rest % p.m);
     rest /= p.m;
     const int g = int(rest % p.groups);
-    int kind = int(rest / p.groups);
-    const int list = kind;
-    int count[3], first[3], residue[3], index[3];
-    for (int d = 2; d >= 0; d--) {
-      residue[d] = kind % p.residues[d];
-      kind /= p.residues[d];
-      count[d] = taps_of(p, d, residue[d], &first[d]);
-    }
-    const int used = count[0] * count[1] * count[2] * p.channels;
+    const int list = int(rest / p.groups);
+    const ClassTaps class_taps(p, list);
+    const int used = class_taps.all() * p.channels;
     const int channel = k % p.channels;
-    int n = k / p.channels;
     Tap tap = {0, {kNoTap, kNoTap, kNoTap}};
     int64_t weight = -1;
     if (k < used) {
-      for (int d = 2; d >= 0; d--) {
-        index[d] = n % count[d];
-        n /= count[d];
-      }
-      int t[3];
-      for (int d = 0; d < 3; d++) {
-        t[d] = p.backward ? first[d] + index[d] * p.tap_step[d] : index[d];
-        tap.d[d] = t[d] * p.dilation[d];
-        if (p.backward)
-          tap.d[d] = (residue[d] + p.padding[d] - t[d] * p.dilation[d]) / p.residues[d];
-      }
+      const int t = class_taps.tap(p, k / p.channels, &tap);
       tap.offset = channel * p.size[0] * p.size[1] * p.size[2] +
                    (tap.d[0] * p.size[1] + tap.d[1]) * p.size[2] + tap.d[2];
-      weight = g * p.w_group + m * p.w_m + channel * p.w_channel +
-               (t[0] * p.kernel[1] + t[1]) * p.kernel[2] + t[2];
+      weight = g * p.w_group + m * p.w_m + channel * p.w_channel + t;
     }
     weights[at] = weight >= 0 ? w[weight] : T(0);
     if (g == 0 && m == 0) {
-      taps[int64_t(list) * p.row + k] = tap;
+      taps[int64_t(list) * row + k] = tap;
       if (k == 0) depth[list] = used;
     }
   }
@@ -108,8 +68,6 @@ __global__ void __launch_bounds__(kThreads)
                (tap.d[0] * p.size[1] + tap.d[1]) * p.size[2] + tap.d[2];
   taps[at] = tap;
 }
-
-int64_t gcd(int64_t a, int64_t b) { return b == 0 ? a : gcd(b, a % b); }
 
 void check_sizes(const ConvParams& p) {
   constexpr int64_t kMost = 0x7fffffff;
@@ -140,53 +98,35 @@ void run_gather(const ClassRule& rule, int64_t positions, int64_t k, const Matri
 template <class T>
 void gather(const ConvParams& p, bool backward, const T* x, const T* w, const T* bias, T* y) {
   check_sizes(p);
-  const int64_t cg = p.c / p.groups, og = p.o / p.groups;
   const int64_t* from = backward ? p.out : p.in;
   const int64_t* to = backward ? p.in : p.out;
-  ClassRule rule;
-  rule.backward = backward;
-  rule.m = int(backward ? cg : og);
-  rule.channels = int(backward ? og : cg);
-  rule.groups = int(p.groups);
-  rule.classes = 1;
-  rule.w_group = og * cg * p.taps();
-  rule.w_m = backward ? p.taps() : cg * p.taps();
-  rule.w_channel = backward ? cg * p.taps() : p.taps();
-  int64_t most_taps = 1, per_image = 1;
+  const ClassRule rule = make_rule(p, backward);
   PatchSource<T> source;
   ImageStore<T> store;
   for (int d = 0; d < 3; d++) {
-    rule.kernel[d] = int(p.kernel[d]), rule.padding[d] = int(p.padding[d]);
-    rule.dilation[d] = int(p.dilation[d]);
-    rule.size[d] = source.images.size[d] = int(from[d]);
-    rule.residues[d] = backward ? int(p.stride[d]) : 1;
-    rule.tap_step[d] = backward ? int(p.stride[d] / gcd(p.stride[d], p.dilation[d])) : 1;
-    rule.classes *= rule.residues[d];
-    most_taps *= ceil_div(p.kernel[d], rule.tap_step[d]);
-    const int64_t size = ceil_div(to[d], rule.residues[d]);
-    per_image *= size;
-    source.images.positions.size[d] = store.positions.size[d] = Divider(uint32_t(size));
+    source.images.size[d] = int(from[d]);
+    source.images.positions.size[d] = store.positions.size[d] =
+        Divider(uint32_t(ceil_div(to[d], rule.residues[d])));
     source.images.step[d] = backward ? 1 : int(p.stride[d]);
     source.images.shift[d] = backward ? 0 : -int(p.padding[d]);
     store.size[d] = int(to[d]);
     store.step[d] = rule.residues[d];
   }
-  const int64_t k = most_taps * rule.channels;
-  rule.row = int(ceil_div(k, 4) * 4);
+  const int64_t k = rule.most_taps * rule.channels, per_image = rule.per_image;
+  const int row = int(ceil_div(k, 4) * 4);
   const int64_t rows = int64_t(rule.classes) * rule.groups * rule.m;
-  const Scratch weights(size_t(rows * rule.row) * sizeof(T));
-  const Scratch taps(size_t(rule.classes) * size_t(rule.row) * sizeof(Tap));
+  const Scratch weights(size_t(rows * row) * sizeof(T));
+  const Scratch taps(size_t(rule.classes) * size_t(row) * sizeof(Tap));
   const Scratch depth(size_t(rule.classes) * sizeof(int));
-  MT_LAUNCH((prepare_kernel<T>), grid_for(rows * rule.row, kThreads, 1 << 16), kThreads, 0,
-            stream(), rule, w, weights.as<T>(), taps.as<Tap>(), depth.as<int>());
+  MT_LAUNCH((prepare_kernel<T>), grid_for(rows * row, kThreads, 1 << 16), kThreads, 0, stream(),
+            rule, row, w, weights.as<T>(), taps.as<Tap>(), depth.as<int>());
 
-  const MatrixSource<T> a{
-      weights.as<const T>(), int64_t(rule.m) * rule.row, rule.row, 1, rule.m, true};
+  const MatrixSource<T> a{weights.as<const T>(), int64_t(rule.m) * row, row, 1, rule.m, true};
   source.images.image = rule.groups * rule.channels * (from[0] * from[1] * from[2]);
   source.images.group = rule.channels * (from[0] * from[1] * from[2]);
   source.taps = taps.as<const Tap>();
   source.depth = depth.as<const int>();
-  source.row = rule.row;
+  source.row = row;
   source.groups = store.groups = Divider(uint32_t(rule.groups));
   store.bias = bias;
   store.plane = to[0] * to[1] * to[2];
@@ -200,7 +140,6 @@ void gather(const ConvParams& p, bool backward, const T* x, const T* w, const T*
     store.y = y + first * store.image;
     switch (tile_size<T>(rule.m, source.extent, int64_t(rule.classes) * rule.groups)) {
       case TileSize::large:
-        return run_gather<T, typename Tiles<T>::Large>(rule, source.extent, k, a, source, store);
       case TileSize::wide:
         return run_gather<T, typename Tiles<T>::Wide>(rule, source.extent, k, a, source, store);
       case TileSize::medium:
@@ -211,11 +150,14 @@ void gather(const ConvParams& p, bool backward, const T* x, const T* w, const T*
   });
 }
 
-// One tap at every position: y[b] = w x[b], or its transpose. Planes long enough to fill tiles.
+// One tap at every position: y[b] = w x[b], or its transpose. Planes long enough to fill tiles; of
+// 16-bit elements also aligned, others are packed better by conv_tensor_core.
+template <class T>
 bool is_product(const ConvParams& p) {
   for (int d = 0; d < 3; d++)
     if (p.kernel[d] != 1 || p.stride[d] != 1 || p.padding[d] != 0) return false;
-  return p.groups == 1 && p.in_size() >= 128;
+  if (dtype_of<T>::value == DType::Float32 && !p.tf32 && allow_tf32()) return false;
+  return p.groups == 1 && !p.last && p.in_size() >= 128 && p.in_size() * sizeof(T) % 16 == 0;
 }
 template <class T>
 void product(const ConvParams& p, bool backward, const T* x, const T* w, const T* bias, T* y) {
@@ -225,37 +167,20 @@ void product(const ConvParams& p, bool backward, const T* x, const T* w, const T
   g.b = x, g.b_batch = k * n, g.b_row = n, g.b_col = 1;
   g.c = y, g.c_batch = m * n, g.c_row = n;
   g.bias = bias, g.bias_per_row = true;
+  if (m > 1 && gemm_tensor_core(g, p.tf32, stream())) return;
   gemm(g);
 }
 
-bool is_direct(const ConvParams& p) { return p.groups > 1 && p.c / p.groups <= 2; }
-
+// y (or dx, where backward) from x (dy).
 template <class T>
-void forward(const ConvParams& p, const T* x, const T* w, const T* bias, T* y) {
+void sum_patches(const ConvParams& p, bool backward, const T* x, const T* w, const T* bias, T* y) {
   if (p.batch == 0) return;
-  if (is_product(p)) return product(p, false, x, w, bias, y);
-  if (!is_direct(p)) return gather(p, false, x, w, bias, y);
-  check_sizes(p);
-  const ConvShape shape(p);
-  const int64_t in = p.c * p.in_size(), out = p.o * p.out_size();
-  for_images(p.batch, out, [&](int64_t first, int64_t count) {
-    MT_LAUNCH((conv_direct_forward_kernel<T>), grid_for(count * out, kThreads), kThreads, 0,
-              stream(), shape, uint32_t(count * out), x + first * in, w, bias, y + first * out);
-  });
-}
-
-template <class T>
-void backward_input(const ConvParams& p, const T* dy, const T* w, const T* bias, T* dx) {
-  if (p.batch == 0) return;
-  if (is_product(p)) return product(p, true, dy, w, bias, dx);
-  if (!is_direct(p)) return gather(p, true, dy, w, bias, dx);
-  check_sizes(p);
-  const ConvShape shape(p);
-  const int64_t in = p.c * p.in_size(), out = p.o * p.out_size();
-  for_images(p.batch, in, [&](int64_t first, int64_t count) {
-    MT_LAUNCH((conv_direct_backward_input_kernel<T>), grid_for(count * in, kThreads), kThreads, 0,
-              stream(), shape, uint32_t(count * in), dy + first * out, w, bias, dx + first * in);
-  });
+  if (is_product<T>(p)) return product(p, backward, x, w, bias, y);
+  if constexpr (sizeof(T) <= 4)
+    if (conv_on_tensor_cores(dtype_of<T>::value, p))
+      return conv_tensor_core<T>(p, backward, x, w, bias, y);
+  if (conv_is_direct(p)) return conv_direct(p, backward, x, w, bias, y);
+  if constexpr (sizeof(T) >= 4) gather(p, backward, x, w, bias, y);
 }
 
 template <class T, class S>
@@ -265,14 +190,9 @@ void run_weight(int64_t m, int64_t n, int64_t k, int64_t groups, const PlaneSour
 }
 
 template <class T>
-void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
+void gather_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
   check_sizes(p);
   const int64_t cg = p.c / p.groups, og = p.o / p.groups, n = cg * p.taps();
-  if (is_direct(p)) {
-    MT_LAUNCH((conv_direct_backward_weight_kernel<T>), unsigned(p.o * n), kThreads, 0, stream(),
-              ConvShape(p), dy, x, dw);
-    return;
-  }
   ClassRule rule;
   TapSource<T> b;
   for (int d = 0; d < 3; d++) {
@@ -302,7 +222,7 @@ void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
     b.images.data = x + first * b.images.image;
     store.beta = first > 0 ? T(1) : T(0);
     const int64_t k = count * p.out_size();
-    if (og > 64 && n > 64) run_weight<T, typename Tiles<T>::Large>(og, n, k, p.groups, a, b, store);
+    if (og > 64 && n > 64) run_weight<T, typename Tiles<T>::Wide>(og, n, k, p.groups, a, b, store);
     else if (og > 32 && n > 32)
       run_weight<T, typename Tiles<T>::Medium>(og, n, k, p.groups, a, b, store);
     else run_weight<T, typename Tiles<T>::Small>(og, n, k, p.groups, a, b, store);
@@ -310,49 +230,35 @@ void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
 }
 
 template <class T>
-void backward_bias(const T* dy, int64_t batch, int64_t c, int64_t n, T* db) {
-  // Few enough blocks that the second pass is short, the same on every device.
-  int64_t parts = batch * n / 8192;
-  parts = parts < 1 ? 1 : parts > batch ? (batch > 0 ? batch : 1) : parts;
-  if (parts > 64) parts = 64;
-  const auto sum = [&](const T* from, int64_t images, int64_t size, T* to, int64_t blocks) {
-    MT_LAUNCH((conv_backward_bias_kernel<T>), dim3(unsigned(c), unsigned(blocks)), kThreads, 0,
-              stream(), from, images, c, size, to);
-  };
-  if (parts == 1) return sum(dy, batch, n, db, 1);
-  const Scratch sums(size_t(parts * c) * sizeof(T));
-  sum(dy, batch, n, sums.as<T>(), parts);
-  sum(sums.as<const T>(), parts, 1, db, 1);
+void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
+  if constexpr (sizeof(T) <= 4)
+    if (conv_on_tensor_cores(dtype_of<T>::value, p))
+      return conv_tensor_core_weight<T>(p, dy, x, dw);
+  if (conv_is_direct(p)) return conv_direct_weight(p, dy, x, dw);
+  if constexpr (sizeof(T) >= 4) gather_weight(p, dy, x, dw);
 }
 
 }  // namespace
 
 void conv_forward(DType dtype, const ConvParams& p, const void* x, const void* w, const void* bias,
                   void* y) {
-  MT_SWITCH_FLOAT(dtype,
-                  forward(p, static_cast<const scalar_t*>(x), static_cast<const scalar_t*>(w),
-                          static_cast<const scalar_t*>(bias), static_cast<scalar_t*>(y)))
+  MT_SWITCH_FLOAT_HALF(
+      dtype, sum_patches(p, false, static_cast<const scalar_t*>(x), static_cast<const scalar_t*>(w),
+                         static_cast<const scalar_t*>(bias), static_cast<scalar_t*>(y)))
 }
 
 void conv_backward_input(DType dtype, const ConvParams& p, const void* dy, const void* w,
                          const void* bias, void* dx) {
-  MT_SWITCH_FLOAT(
-      dtype, backward_input(p, static_cast<const scalar_t*>(dy), static_cast<const scalar_t*>(w),
-                            static_cast<const scalar_t*>(bias), static_cast<scalar_t*>(dx)))
+  MT_SWITCH_FLOAT_HALF(
+      dtype, sum_patches(p, true, static_cast<const scalar_t*>(dy), static_cast<const scalar_t*>(w),
+                         static_cast<const scalar_t*>(bias), static_cast<scalar_t*>(dx)))
 }
 
 void conv_backward_weight(DType dtype, const ConvParams& p, const void* dy, const void* x,
                           void* dw) {
-  MT_SWITCH_FLOAT(
+  MT_SWITCH_FLOAT_HALF(
       dtype, backward_weight(p, static_cast<const scalar_t*>(dy), static_cast<const scalar_t*>(x),
                              static_cast<scalar_t*>(dw)))
-}
-
-void conv_backward_bias(DType dtype, const void* dy, int64_t batch, int64_t c, int64_t n,
-                        void* db) {
-  if (c == 0) return;
-  MT_SWITCH_FLOAT(dtype, backward_bias(static_cast<const scalar_t*>(dy), batch, c, n,
-                                       static_cast<scalar_t*>(db)))
 }
 
 }  // namespace mt::cuda

@@ -1,33 +1,10 @@
 // Operands of convolutions as matrices that nobody writes down: their elements are gathered from
 // images while they are loaded to shared memory.
 #pragma once
-#include "cuda/core/divide.h"
+#include "cuda/kernels/conv_taps.cuh"
 #include "cuda/kernels/gemm_simt_matrix.cuh"
-#include "ops/conv.h"
 
 namespace mt::cuda {
-
-// Where one row of the gathered matrix lies: its offset from a position's origin (channel and tap
-// together, in elements), and its distance from it per dim.
-struct alignas(16) Tap {
-  int offset, d[3];
-};
-constexpr int kNoTap = 1 << 30;  // a distance that leaves every image
-
-// Positions of all images in order: j = ((image * size[0] + i0) * size[1] + i1) * size[2] + i2.
-struct Positions {
-  Divider size[3];
-
-  __device__ __forceinline__ void locate(uint32_t j, int* image, int (&i)[3]) const {
-    uint32_t at;
-#pragma unroll
-    for (int d = 2; d >= 0; d--) {
-      j = size[d].divide(j, &at);
-      i[d] = int(at);
-    }
-    *image = int(j);
-  }
-};
 
 // The images that elements are gathered from. A position i has its origin at i * step + shift.
 template <class T>
@@ -44,11 +21,6 @@ struct Images {
 #pragma unroll
     for (int d = 0; d < 3; d++) at[d] = i[d] * step[d] + shift[d];
     return data + b * image + g * group + ((int64_t(at[0]) * size[1] + at[1]) * size[2] + at[2]);
-  }
-  __device__ __forceinline__ bool inside(const int (&at)[3], const Tap& tap) const {
-    return unsigned(at[0]) + unsigned(tap.d[0]) < unsigned(size[0]) &&
-           unsigned(at[1]) + unsigned(tap.d[1]) < unsigned(size[1]) &&
-           unsigned(at[2]) + unsigned(tap.d[2]) < unsigned(size[2]);
   }
 };
 
@@ -99,7 +71,7 @@ struct PatchLoader {
       held[e] = T(0);
       if (p < depth) {
         const Tap tap = taps[p];
-        if (images.inside(at, tap)) held[e] = base[tap.offset];
+        if (is_inside(at, tap, images.size)) held[e] = base[tap.offset];
       }
     }
     taps += S::BK;
@@ -196,7 +168,7 @@ struct TapLoader {
       held[e] = T(0);
       if (there && i < columns) {
         const Tap tap = taps[i];
-        if (s.images.inside(at, tap)) held[e] = base[tap.offset];
+        if (is_inside(at, tap, s.images.size)) held[e] = base[tap.offset];
       }
     }
     k += S::BK;

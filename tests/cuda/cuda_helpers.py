@@ -7,6 +7,7 @@ import pytest
 
 import minitorch
 
+minitorch.backends.cudnn.allow_tf32 = False  # float32 is compared as float32
 needs_gpu = pytest.mark.skipif(not minitorch.cuda.is_available(), reason="no GPU, real or emulated")
 # Relative and absolute tolerance between CPU and GPU, which add up in another order.
 TOLERANCES = {
