@@ -1,5 +1,6 @@
 #include "ops/optim.h"
 
+#include "ops/amp.h"
 #include "ops/dispatch.h"
 #include "ops/optim_schedule.h"
 
@@ -80,7 +81,8 @@ struct Step {
   std::vector<const Tensors*> states;
   OptimOptions options;
   const Operand& lr;
-  // Of a GradScaler; only where the GPU counts the steps.
+  // Of a GradScaler: the gradients are divided by `scale`; where `found` is not 0 nothing else is
+  // done.
   std::optional<Tensor> scale = {}, found = {};
 
   void check_all() const;
@@ -112,8 +114,6 @@ void Step::check_all() const {
       MT_CHECK((*s)[i].dtype() == p.dtype(), name, "(): a state has dtype ", (*s)[i].dtype(),
                ", its parameter ", p.dtype());
     }
-    MT_CHECK(on_device(i) || !(scale || found), name,
-             "(): grad_scale and found_inf need parameters and step counts on a GPU");
   }
 }
 
@@ -126,6 +126,14 @@ bool Step::on_device(size_t i) const {
   };
   if (steps) return there((*steps)[i]) && (!products || there((*products)[i]));
   return found || scale || (lr.tensor && lr.tensor->device() == device);
+}
+
+// g /= scale
+void unscale(const Tensor& g, double scale) {
+  const Tensor inverse = scalar_tensor(Scalar::of(1 / scale), DType::Float32, g.device());
+  const Tensor ignored = scalar_tensor(Scalar::of(0.0), DType::Float32, g.device());
+  MT_DISPATCH(g.device(), g.numel(), unscale, g.dtype(), g.data(), g.numel(), inverse.data<float>(),
+              ignored.data<float>());
 }
 
 void Step::run() {
@@ -152,9 +160,11 @@ void Step::run() {
     const DType dtype = params[first].dtype();
     const Device device = params[first].device();
     const bool counted_there = on_device(first);
-    if (!counted_there && !lr_read) {
-      options.lr = read(*lr.tensor, name);
+    bool skip = false;
+    if (!counted_there) {
+      if (!lr_read) options.lr = read(*lr.tensor, name);
       lr_read = true;
+      skip = found && read(*found, name) != 0;
     }
     items.clear();
     int64_t total = 0;
@@ -174,6 +184,8 @@ void Step::run() {
       Tensor g = in_layout_of(work, to_dtype(grads[i], dtype));
       item.grad = scale ? inplace(grads[i], g) : g.data();
       keep.push_back(g);
+      if (scale && !counted_there) unscale(g, read(*scale, name));
+      if (skip) continue;
       for (size_t k = 0; k < states.size(); k++) {
         const Tensor& state = (*states[k])[i];
         item.state[k] = inplace(state, in_layout_of(work, state));

@@ -255,3 +255,40 @@ def test_a_whole_training_step(name):
     for a, b in zip(weights, other):
         np.testing.assert_array_equal(a, b)
     assert bool((after == after_too).all())
+
+
+@pytest.mark.parametrize("fused", [True, None])
+@pytest.mark.parametrize("name", ["AdamW", "SGD"])
+def test_a_scaled_step_never_waits_for_the_device(name, fused):
+    """Fused in a graph against the unscaling and skipping that the host decides, one overflow."""
+    options = {} if name == "SGD" else {"capturable": True}
+
+    def train(graphed):
+        w = m.nn.Parameter(random(5, 4).cuda())
+        optimizer = getattr(m.optim, name)(
+            [w], lr=0.25, fused=True if graphed else fused, **options
+        )
+        scaler = m.amp.GradScaler("cuda", init_scale=2.0**10, growth_interval=2)
+        x, scales = m.ones(3, 4, device="cuda"), []
+
+        def step():
+            optimizer.zero_grad(set_to_none=False)
+            loss = (x @ w.t()).square().mean()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+
+        step()
+        run = captured(step).replay if graphed else step
+        for k in range(6):
+            x.copy_(random(3, 4, seed=k))
+            if k in (1, 4):
+                x[0, 0] = float("inf")
+            run()
+            scales.append(scaler.get_scale())
+        return [numbers(w), scaler.state_dict(), scales]
+
+    want, got = train(False), train(True)
+    np.testing.assert_array_equal(want[0], got[0])
+    assert want[1:] == got[1:]
+    assert set(want[2]) == {2.0**10, 2.0**11}
