@@ -6,6 +6,10 @@ from ._load import _C
 
 _MASK = (1 << 64) - 1
 DEFAULT_SEED = 67280421310721
+_RELATIVE = -(1 << 63)  # kRelativePlace of csrc/ops/random.h, as an int64
+
+# The CUDAGraphs that are being recorded, by (device number, stream handle).
+recordings: dict[tuple[int, int], object] = {}
 
 
 def _signed(value):
@@ -41,6 +45,8 @@ class Generator:
         """
         if not -(1 << 63) <= seed <= _MASK:
             raise RuntimeError(f"manual_seed(): Overflow when unpacking long: {seed}")
+        if recordings and seed & _MASK != self._seed:
+            self._check_not_recorded("manual_seed")
         self._seed = int(seed) & _MASK
         self._key = _signed(self._seed)
         self._offset = 0
@@ -59,6 +65,8 @@ class Generator:
 
     def get_state(self):
         """The state as a uint8 tensor of 16 bytes."""
+        if recordings:
+            self._check_not_recorded("get_state")
         pair = _C.from_sequence((self._key, self._offset), _C.int64, _C.float32)
         return _C.view_dtype(pair, _C.uint8)
 
@@ -75,8 +83,12 @@ class Generator:
             raise RuntimeError(
                 f"set_state(): RNG state is wrong size: {new_state.numel()} bytes, expected 16"
             )
+        if recordings:
+            self._check_not_recorded("set_state")
         # A copy: a view's bytes need not be aligned.
         key, offset = _C.tolist(_C.view_dtype(_C.clone(new_state, False), _C.int64))
+        if offset < 0:
+            raise RuntimeError("set_state(): not a state of a generator")
         self._key, self._offset = key, offset
         self._seed = key & _MASK
         return self
@@ -88,10 +100,37 @@ class Generator:
         return other
 
     def reserve(self, words):
-        """Takes the counters for `words` 32-bit numbers; returns (key, first counter) for a kernel."""
+        """Takes the counters for `words` 32-bit numbers; returns (key, first counter) for a kernel.
+
+        While a GPU's stream is captured they are relative to what the generator will have in a replay.
+        """
+        if recordings and self.device.type == "cuda":
+            recording = self._recording()
+            if recording is not None:
+                address, offset = recording._reserve(self, words + 63 >> 6 << 4)
+                return address, offset + _RELATIVE
         offset = self._offset
         self._offset = offset + (words + 63 >> 6 << 4)
         return self._key, offset
+
+    def _recording(self):
+        """The CUDAGraph that the current stream is captured into, or None."""
+        index = self.device.index
+        if index is None:
+            index = _C.cuda_current_device()
+        recording = recordings.get((index, _C.cuda_current_stream(index)))
+        if recording is None and any(r._draws_on(self) for r in recordings.values()):
+            raise RuntimeError(
+                "a generator whose numbers are recorded in a CUDA graph was used on a stream that "
+                "is not captured"
+            )
+        return recording
+
+    def _check_not_recorded(self, name):
+        if any(r._draws_on(self) for r in recordings.values()):
+            raise RuntimeError(
+                f"Generator.{name}(): not while a CUDA graph that draws on the generator is captured"
+            )
 
     def __getstate__(self):
         return self._seed, self._offset, str(self.device)
@@ -177,23 +216,36 @@ def set_rng_state(new_state):
 
 
 class fork_rng:  # noqa: N801
-    """Context in which random numbers are drawn without moving the default generator.
+    """Context in which random numbers are drawn without moving the default generators: the CPU's
+    and those of GPUs.
 
     Args:
-        devices, device_type: accepted for PyTorch's sake; there is one generator.
+        devices: GPUs, as numbers or devices; all by default.
         enabled: False makes the context do nothing.
+        device_type: "cuda", or "cpu" for the CPU alone.
     """
 
-    __slots__ = ("enabled", "state")
+    __slots__ = ("devices", "enabled", "states")
 
     def __init__(self, devices=None, enabled=True, device_type="cuda", **unused):
         self.enabled = enabled
-        self.state = None
+        self.states = []
+        if device_type not in ("cuda", "cpu"):
+            raise RuntimeError(f"minitorch has no module of `{device_type}`")
+        if device_type == "cpu" or not enabled:
+            self.devices = []
+        elif devices is None:
+            self.devices = list(range(_C.cuda_device_count()))
+        else:
+            from .cuda.device import number_of
+
+            self.devices = [number_of(d) for d in devices]
 
     def __enter__(self):
         if self.enabled:
-            self.state = get_rng_state()
+            generators = [default_generator, *(gpu_generator(i) for i in self.devices)]
+            self.states = [(g, g.get_state()) for g in generators]
 
     def __exit__(self, *error):
-        if self.enabled:
-            set_rng_state(self.state)
+        for generator, state in self.states:
+            generator.set_state(state)

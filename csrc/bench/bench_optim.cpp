@@ -15,7 +15,7 @@ void add_rule(const char* name, OptimRule rule, double flops, double traffic) {
           item.c = {1, 0, 1, 0.9, 0.1, 0.999, 0.001, 1e-8, 1e-3, 1, 1};
           return [=] {
             (void)p, (void)g, (void)m, (void)v;
-            cpu::optim_step(rule, DType::Float32, &item, 1, n);
+            cpu::optim_step(rule, DType::Float32, &item, 1, n, nullptr);
           };
         });
 }

@@ -118,7 +118,7 @@ Call adam() {
   item.c = {1, 0, 1, 0.9, 0.1, 0.999, 0.001, 1e-8, 1e-3, 1, 1};
   return [=] {
     (void)p, (void)g, (void)m, (void)v;
-    cpu::optim_step(OptimRule::adam, kF32, &item, 1, kN);
+    cpu::optim_step(OptimRule::adam, kF32, &item, 1, kN, nullptr);
   };
 }
 

@@ -39,4 +39,9 @@ void unscale(DType dtype, void* g, int64_t n, const float* inverse, float* found
   MT_SWITCH_FLOAT_HALF(dtype, run(static_cast<scalar_t*>(g), n, *inverse, found))
 }
 
+void update_scale(float* scale, int32_t* good_steps, const float* found, double growth,
+                  double backoff, int64_t interval) {
+  next_scale(scale, good_steps, *found != 0, growth, backoff, interval);
+}
+
 }  // namespace mt::cpu::MT_ISA

@@ -62,7 +62,8 @@ MT_INLINE void run(const OptimItem* items, int64_t count, int64_t total) {
 
 }  // namespace
 
-void optim_step(OptimRule rule, DType dtype, const OptimItem* items, int64_t count, int64_t total) {
+void optim_step(OptimRule rule, DType dtype, const OptimItem* items, int64_t count, int64_t total,
+                const OptimOnDevice*) {
 #define MT_RULE_(name, ...)                          \
   case OptimRule::name:                              \
     run<scalar_t, __VA_ARGS__>(items, count, total); \

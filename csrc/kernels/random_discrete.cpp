@@ -138,6 +138,11 @@ void random_poisson(DType dtype, void* y, const void* rate, int64_t n, uint64_t 
   });
 }
 
+void write_place(uint64_t* place, uint64_t seed, uint64_t offset) {
+  place[0] = seed;
+  place[1] = offset;
+}
+
 void random_permutation(int64_t* y, int64_t n, uint64_t seed, uint64_t offset) {
   for (int64_t i = 0; i < n; i++) y[i] = i;
   Words w;

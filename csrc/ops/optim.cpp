@@ -1,32 +1,24 @@
 #include "ops/optim.h"
 
-#include <cmath>
-
+#include "ops/amp.h"
 #include "ops/dispatch.h"
+#include "ops/optim_schedule.h"
 
 namespace mt {
 namespace {
 
 using Tensors = std::vector<Tensor>;
-using Coefficients = OptimCoefficients<double>;
 
-// Coefficients that change nothing: to be filled by each optimizer.
-Coefficients neutral(bool maximize, double weight_decay = 0) {
-  Coefficients c{};
-  c.sign = maximize ? -1 : 1;
-  c.decay = weight_decay;
-  c.shrink = 1;
-  return c;
-}
-void set_betas(Coefficients& c, double beta1, double beta2) {
-  c.beta1 = beta1;
-  c.one_minus_beta1 = 1 - beta1;
-  c.beta2 = beta2;
-  c.one_minus_beta2 = 1 - beta2;
-}
-void set_decay(Coefficients& c, double lr, double weight_decay, bool decoupled) {
-  c.decay = decoupled ? 0 : weight_decay;
-  c.shrink = decoupled ? 1 - lr * weight_decay : 1;
+OptimOptions with_betas(double beta1, double beta2, double eps, double weight_decay, bool maximize,
+                        bool decoupled = false) {
+  OptimOptions o{};
+  o.beta1 = beta1;
+  o.beta2 = beta2;
+  o.eps = eps;
+  o.weight_decay = weight_decay;
+  o.maximize = maximize;
+  o.decoupled = decoupled;
+  return o;
 }
 
 // Whether the elements fill one block of memory, in whatever order.
@@ -64,75 +56,6 @@ void check(const char* name, const Tensor& p, const Tensor& t, const char* what)
   check_same_device(p, t, name);
 }
 
-// A step of `rule` for all parameters; coefficients(i) are those of parameter i.
-template <class F>
-void run(const char* name, OptimRule rule, const Tensors& params, const Tensors& grads,
-         const std::vector<const Tensors*>& states, const F& coefficients) {
-  size_t count = params.size();
-  MT_CHECK(grads.size() == count, name, "(): got ", count, " parameters and ", grads.size(),
-           " gradients");
-  for (const Tensors* s : states)
-    MT_CHECK(s->size() == count, name, "(): got ", count, " parameters and ", s->size(),
-             " states of one kind");
-  // Every check comes before the first change.
-  for (size_t i = 0; i < count; i++) {
-    const Tensor& p = params[i];
-    check_floating(p, name, "parameters");
-    check_no_overlap(p, name);
-    check(name, p, grads[i], "a gradient");
-    for (const Tensors* s : states) {
-      check(name, p, (*s)[i], "a state");
-      MT_CHECK((*s)[i].dtype() == p.dtype(), name, "(): a state has dtype ", (*s)[i].dtype(),
-               ", its parameter ", p.dtype());
-    }
-  }
-
-  struct Copy {
-    Tensor work, original;
-  };
-  std::vector<Copy> copies;
-  Tensors keep;
-  std::vector<OptimItem> items;
-  std::vector<bool> done(count, false);
-  for (size_t first = 0; first < count; first++) {
-    if (done[first]) continue;
-    // All parameters of one dtype and device go into one call.
-    DType dtype = params[first].dtype();
-    items.clear();
-    int64_t total = 0;
-    for (size_t i = first; i < count; i++) {
-      const Tensor& p = params[i];
-      if (done[i] || p.dtype() != dtype || !(p.device() == params[first].device())) continue;
-      done[i] = true;
-      if (p.numel() == 0) continue;
-      Tensor work = is_dense(p) ? p : contiguous(p);
-      auto inplace = [&](const Tensor& original, const Tensor& t) {
-        if (t.data() != original.data()) copies.push_back({t, original});
-        original.bump_version();
-        return t.data();
-      };
-      OptimItem item{};
-      item.param = inplace(p, work);
-      Tensor g = in_layout_of(work, to_dtype(grads[i], dtype));
-      item.grad = g.data();
-      keep.push_back(g);
-      for (size_t k = 0; k < states.size(); k++) {
-        const Tensor& state = (*states[k])[i];
-        item.state[k] = inplace(state, in_layout_of(work, state));
-      }
-      item.begin = total;
-      item.numel = p.numel();
-      item.c = coefficients(i);
-      total += item.numel;
-      items.push_back(item);
-    }
-    if (total > 0)
-      MT_DISPATCH(params[first].device(), total, optim_step, rule, dtype, items.data(),
-                  int64_t(items.size()), total);
-  }
-  for (const Copy& c : copies) copy_into(c.original, c.work);
-}
-
 double read(const Tensor& t, const char* name) {
   MT_CHECK(t.numel() == 1, name, "(): a step count must have one element, got shape ", t.sizes());
   if (!t.device().is_cpu()) return read(to_device(t, {}), name);
@@ -146,169 +69,254 @@ void write(const Tensor& t, double value) {
   t.bump_version();
 }
 
-// The numbers of the steps to take; `count_up` writes them back once the step is done, so that a
-// step that raises changes nothing.
-std::vector<double> next_steps(const char* name, const Tensors& params, const Tensors& steps) {
-  MT_CHECK(steps.size() == params.size(), name, "(): got ", params.size(), " parameters and ",
-           steps.size(), " step counts");
-  std::vector<double> t;
-  t.reserve(steps.size());
-  for (const Tensor& s : steps) t.push_back(read(s, name) + 1);
-  return t;
-}
-void count_up(const Tensors& steps, const std::vector<double>& t) {
-  for (size_t i = 0; i < t.size(); i++) write(steps[i], t[i]);
+// A step of one optimizer for all its parameters. `steps`, `products` and the parts of `states`
+// have a tensor per parameter; the first two may be null.
+struct Step {
+  const char* name;
+  OptimRule rule;
+  const Tensors& params;
+  const Tensors& grads;
+  const Tensors* steps;
+  const Tensors* products;
+  std::vector<const Tensors*> states;
+  OptimOptions options;
+  const Operand& lr;
+  // Of a GradScaler: the gradients are divided by `scale`; where `found` is not 0 nothing else is
+  // done.
+  std::optional<Tensor> scale = {}, found = {};
+
+  void check_all() const;
+  bool on_device(size_t i) const;
+  void run();
+};
+
+// Every check comes before the first change.
+void Step::check_all() const {
+  for (const std::optional<Tensor>& t : {scale, found})
+    MT_CHECK(!t || (t->numel() == 1 && t->dtype() == DType::Float32), name,
+             "(): grad_scale and found_inf must be float32 tensors of one element");
+  const size_t count = params.size();
+  MT_CHECK(grads.size() == count, name, "(): got ", count, " parameters and ", grads.size(),
+           " gradients");
+  std::vector<const Tensors*> lists = states;
+  if (steps) lists.push_back(steps);
+  if (products) lists.push_back(products);
+  for (const Tensors* s : lists)
+    MT_CHECK(s->size() == count, name, "(): got ", count, " parameters and ", s->size(),
+             " states of one kind");
+  for (size_t i = 0; i < count; i++) {
+    const Tensor& p = params[i];
+    check_floating(p, name, "parameters");
+    check_no_overlap(p, name);
+    check(name, p, grads[i], "a gradient");
+    for (const Tensors* s : states) {
+      check(name, p, (*s)[i], "a state");
+      MT_CHECK((*s)[i].dtype() == p.dtype(), name, "(): a state has dtype ", (*s)[i].dtype(),
+               ", its parameter ", p.dtype());
+    }
+  }
 }
 
-void sgd_step(const Tensors& params, const Tensors& grads, const Tensors& buffers, double lr,
-              double momentum, double dampening, double weight_decay, bool nesterov,
-              bool maximize) {
-  Coefficients c = neutral(maximize, weight_decay);
-  c.step = lr;
-  if (momentum == 0) {
-    run("sgd_step", OptimRule::sgd, params, grads, {}, [&](size_t) { return c; });
-    return;
+// Whether the GPU that has parameter i computes the coefficients of its step.
+bool Step::on_device(size_t i) const {
+  const Device device = params[i].device();
+  if (device.is_cpu()) return false;
+  const auto there = [&](const Tensor& t) {
+    return t.device() == device && t.dtype() == DType::Float32 && t.numel() == 1;
+  };
+  if (steps) return there((*steps)[i]) && (!products || there((*products)[i]));
+  return found || scale || (lr.tensor && lr.tensor->device() == device);
+}
+
+// g /= scale
+void unscale(const Tensor& g, double scale) {
+  const Tensor inverse = scalar_tensor(Scalar::of(1 / scale), DType::Float32, g.device());
+  const Tensor ignored = scalar_tensor(Scalar::of(0.0), DType::Float32, g.device());
+  MT_DISPATCH(g.device(), g.numel(), unscale, g.dtype(), g.data(), g.numel(), inverse.data<float>(),
+              ignored.data<float>());
+}
+
+void Step::run() {
+  const size_t count = params.size();
+  check_all();
+  struct Copy {
+    Tensor work, original;
+  };
+  std::vector<Copy> copies;
+  Tensors keep;
+  std::vector<OptimItem> items;
+  std::vector<bool> done(count, false);
+  // New counts on the host are written once all is done, so that a step that raises changes none.
+  struct Count {
+    const Tensor& tensor;
+    double value;
+  };
+  std::vector<Count> counts;
+  bool lr_read = !lr.tensor;
+  if (lr_read) options.lr = lr.scalar.d;
+  for (size_t first = 0; first < count; first++) {
+    if (done[first]) continue;
+    // All parameters of one dtype and device go into one call.
+    const DType dtype = params[first].dtype();
+    const Device device = params[first].device();
+    const bool counted_there = on_device(first);
+    bool skip = false;
+    if (!counted_there) {
+      if (!lr_read) options.lr = read(*lr.tensor, name);
+      lr_read = true;
+      skip = found && read(*found, name) != 0;
+    }
+    items.clear();
+    int64_t total = 0;
+    for (size_t i = first; i < count; i++) {
+      const Tensor& p = params[i];
+      if (done[i] || p.dtype() != dtype || !(p.device() == device) || on_device(i) != counted_there)
+        continue;
+      done[i] = true;
+      Tensor work = is_dense(p) ? p : contiguous(p);
+      auto inplace = [&](const Tensor& original, const Tensor& t) {
+        if (t.data() != original.data()) copies.push_back({t, original});
+        original.bump_version();
+        return t.data();
+      };
+      OptimItem item{};
+      item.param = inplace(p, work);
+      Tensor g = in_layout_of(work, to_dtype(grads[i], dtype));
+      item.grad = scale ? inplace(grads[i], g) : g.data();
+      keep.push_back(g);
+      if (scale && !counted_there) unscale(g, read(*scale, name));
+      if (skip) continue;
+      for (size_t k = 0; k < states.size(); k++) {
+        const Tensor& state = (*states[k])[i];
+        item.state[k] = inplace(state, in_layout_of(work, state));
+      }
+      item.begin = total;
+      item.numel = p.numel();
+      if (counted_there) {
+        if (steps) item.step = static_cast<float*>((*steps)[i].data());
+        if (products) item.product = static_cast<float*>((*products)[i].data());
+        for (const Tensors* s : {steps, products})
+          if (s) (*s)[i].bump_version();
+      } else {
+        const double t = steps ? read((*steps)[i], name) + 1 : 0;
+        double product = 0;
+        if (products) {
+          product = nadam_product(options, t, read((*products)[i], name));
+          counts.push_back({(*products)[i], product});
+        }
+        if (steps) counts.push_back({(*steps)[i], t});
+        item.c = coefficients_at(rule, options, t, product);
+      }
+      total += item.numel;
+      // Without elements there is only a count to keep.
+      if (item.numel > 0 || item.step) items.push_back(item);
+    }
+    if (items.empty()) continue;
+    OptimOnDevice later{&options, nullptr, nullptr, nullptr};
+    Tensor lr_there, scale_there, found_there;
+    if (counted_there) {
+      if (lr.tensor) {
+        lr_there = to_device(contiguous(to_dtype(*lr.tensor, DType::Float64)), device);
+        later.lr = lr_there.data<double>();
+      }
+      if (scale) later.scale = (scale_there = to_device(*scale, device)).data<float>();
+      if (found) later.found = (found_there = to_device(*found, device)).data<float>();
+    }
+    MT_DISPATCH(device, total, optim_step, rule, dtype, items.data(), int64_t(items.size()), total,
+                counted_there ? &later : nullptr);
   }
-  c.beta1 = momentum;
-  c.one_minus_beta1 = 1 - dampening;
-  c.scale = nesterov ? 1 : 0;
-  c.step2 = nesterov ? momentum : 1;
-  run("sgd_step", OptimRule::sgd_momentum, params, grads, {&buffers}, [&](size_t) { return c; });
+  for (const Copy& c : copies) copy_into(c.original, c.work);
+  for (const Count& c : counts) write(c.tensor, c.value);
+}
+
+void sgd_step(const Tensors& params, const Tensors& grads, const Tensors& buffers,
+              const Operand& lr, double momentum, double dampening, double weight_decay,
+              bool nesterov, bool maximize, const std::optional<Tensor>& scale,
+              const std::optional<Tensor>& found) {
+  OptimOptions o{};
+  o.beta1 = momentum;
+  o.dampening = dampening;
+  o.weight_decay = weight_decay;
+  o.nesterov = nesterov;
+  o.maximize = maximize;
+  std::vector<const Tensors*> states;
+  if (momentum != 0) states.push_back(&buffers);
+  Step{"sgd_step", momentum == 0 ? OptimRule::sgd : OptimRule::sgd_momentum,
+       params,     grads,
+       nullptr,    nullptr,
+       states,     o,
+       lr,         scale,
+       found}
+      .run();
 }
 
 void adam_step(const Tensors& params, const Tensors& grads, const Tensors& steps, const Tensors& m,
-               const Tensors& v, const Tensors& largest_v, double lr, double beta1, double beta2,
-               double eps, double weight_decay, bool amsgrad, bool maximize, bool decoupled) {
-  std::vector<double> t = next_steps("adam_step", params, steps);
-  Coefficients c = neutral(maximize);
-  set_betas(c, beta1, beta2);
-  set_decay(c, lr, weight_decay, decoupled);
-  c.eps = eps;
-  auto coefficients = [&](size_t i) {
-    c.step = lr / (1 - std::pow(beta1, t[i]));
-    c.scale = 1 / std::sqrt(1 - std::pow(beta2, t[i]));
-    return c;
-  };
-  if (amsgrad)
-    run("adam_step", OptimRule::adam_amsgrad, params, grads, {&m, &v, &largest_v}, coefficients);
-  else run("adam_step", OptimRule::adam, params, grads, {&m, &v}, coefficients);
-  count_up(steps, t);
+               const Tensors& v, const Tensors& largest_v, const Operand& lr, double beta1,
+               double beta2, double eps, double weight_decay, bool amsgrad, bool maximize,
+               bool decoupled, const std::optional<Tensor>& scale,
+               const std::optional<Tensor>& found) {
+  OptimOptions o = with_betas(beta1, beta2, eps, weight_decay, maximize, decoupled);
+  std::vector<const Tensors*> states = {&m, &v};
+  if (amsgrad) states.push_back(&largest_v);
+  OptimRule rule = amsgrad ? OptimRule::adam_amsgrad : OptimRule::adam;
+  Step{"adam_step", rule, params, grads, &steps, nullptr, states, o, lr, scale, found}.run();
 }
 
 void rmsprop_step(const Tensors& params, const Tensors& grads, const Tensors& steps,
-                  const Tensors& v, const Tensors& means, const Tensors& buffers, double lr,
+                  const Tensors& v, const Tensors& means, const Tensors& buffers, const Operand& lr,
                   double alpha, double eps, double weight_decay, double momentum, bool centered,
                   bool maximize) {
-  std::vector<double> t = next_steps("rmsprop_step", params, steps);
-  Coefficients c = neutral(maximize, weight_decay);
-  set_betas(c, momentum, alpha);
-  c.eps = eps;
-  c.step = lr;
-  auto coefficients = [&](size_t) { return c; };
+  OptimOptions o = with_betas(momentum, alpha, eps, weight_decay, maximize);
   std::vector<const Tensors*> states = {&v};
   if (centered) states.push_back(&means);
   if (momentum > 0) states.push_back(&buffers);
   OptimRule rule =
       centered ? (momentum > 0 ? OptimRule::rmsprop_centered_momentum : OptimRule::rmsprop_centered)
                : (momentum > 0 ? OptimRule::rmsprop_momentum : OptimRule::rmsprop);
-  run("rmsprop_step", rule, params, grads, states, coefficients);
-  count_up(steps, t);
+  Step{"rmsprop_step", rule, params, grads, &steps, nullptr, states, o, lr}.run();
 }
 
 void adagrad_step(const Tensors& params, const Tensors& grads, const Tensors& steps,
-                  const Tensors& sums, double lr, double lr_decay, double eps, double weight_decay,
-                  bool maximize) {
-  std::vector<double> t = next_steps("adagrad_step", params, steps);
-  Coefficients c = neutral(maximize, weight_decay);
-  c.eps = eps;
-  run("adagrad_step", OptimRule::adagrad, params, grads, {&sums}, [&](size_t i) {
-    c.step = lr / (1 + (t[i] - 1) * lr_decay);
-    return c;
-  });
-  count_up(steps, t);
+                  const Tensors& sums, const Operand& lr, double lr_decay, double eps,
+                  double weight_decay, bool maximize) {
+  OptimOptions o = with_betas(0, 0, eps, weight_decay, maximize);
+  o.lr_decay = lr_decay;
+  Step{"adagrad_step", OptimRule::adagrad, params, grads, &steps, nullptr, {&sums}, o, lr}.run();
 }
 
 void adadelta_step(const Tensors& params, const Tensors& grads, const Tensors& steps,
-                   const Tensors& v, const Tensors& u, double lr, double rho, double eps,
+                   const Tensors& v, const Tensors& u, const Operand& lr, double rho, double eps,
                    double weight_decay, bool maximize) {
-  std::vector<double> t = next_steps("adadelta_step", params, steps);
-  Coefficients c = neutral(maximize, weight_decay);
-  set_betas(c, 0, rho);
-  c.eps = eps;
-  c.step = lr;
-  run("adadelta_step", OptimRule::adadelta, params, grads, {&v, &u}, [&](size_t) { return c; });
-  count_up(steps, t);
+  OptimOptions o = with_betas(0, rho, eps, weight_decay, maximize);
+  Step{"adadelta_step", OptimRule::adadelta, params, grads, &steps, nullptr, {&v, &u}, o, lr}.run();
 }
 
 void adamax_step(const Tensors& params, const Tensors& grads, const Tensors& steps,
-                 const Tensors& m, const Tensors& u, double lr, double beta1, double beta2,
+                 const Tensors& m, const Tensors& u, const Operand& lr, double beta1, double beta2,
                  double eps, double weight_decay, bool maximize) {
-  std::vector<double> t = next_steps("adamax_step", params, steps);
-  Coefficients c = neutral(maximize, weight_decay);
-  set_betas(c, beta1, beta2);
-  c.eps = eps;
-  run("adamax_step", OptimRule::adamax, params, grads, {&m, &u}, [&](size_t i) {
-    c.step = lr / (1 - std::pow(beta1, t[i]));
-    return c;
-  });
-  count_up(steps, t);
+  OptimOptions o = with_betas(beta1, beta2, eps, weight_decay, maximize);
+  Step{"adamax_step", OptimRule::adamax, params, grads, &steps, nullptr, {&m, &u}, o, lr}.run();
 }
 
 void nadam_step(const Tensors& params, const Tensors& grads, const Tensors& steps,
-                const Tensors& mu_products, const Tensors& m, const Tensors& v, double lr,
+                const Tensors& products, const Tensors& m, const Tensors& v, const Operand& lr,
                 double beta1, double beta2, double eps, double weight_decay, double momentum_decay,
                 bool decoupled, bool maximize) {
-  const char* name = "nadam_step";
-  MT_CHECK(mu_products.size() == params.size(), name, "(): got ", params.size(), " parameters and ",
-           mu_products.size(), " momentum products");
-  std::vector<double> t = next_steps(name, params, steps), product;
-  auto momentum = [&](double step) {
-    return beta1 * (1 - 0.5 * std::pow(0.96, step * momentum_decay));
-  };
-  // Rounded to float32 like the stored product.
-  for (size_t i = 0; i < t.size(); i++)
-    product.push_back(double(float(read(mu_products[i], name) * momentum(t[i]))));
-  Coefficients c = neutral(maximize);
-  set_betas(c, beta1, beta2);
-  set_decay(c, lr, weight_decay, decoupled);
-  c.eps = eps;
-  run(name, OptimRule::nadam, params, grads, {&m, &v}, [&](size_t i) {
-    double mu = momentum(t[i]), mu_next = momentum(t[i] + 1);
-    c.scale = 1 / (1 - std::pow(beta2, t[i]));
-    c.step = lr * (1 - mu) / (1 - product[i]);
-    c.step2 = lr * mu_next / (1 - product[i] * mu_next);
-    return c;
-  });
-  count_up(mu_products, product);
-  count_up(steps, t);
+  OptimOptions o = with_betas(beta1, beta2, eps, weight_decay, maximize, decoupled);
+  o.momentum_decay = momentum_decay;
+  Step{"nadam_step", OptimRule::nadam, params, grads, &steps, &products, {&m, &v}, o, lr}.run();
 }
 
 void radam_step(const Tensors& params, const Tensors& grads, const Tensors& steps, const Tensors& m,
-                const Tensors& v, double lr, double beta1, double beta2, double eps,
+                const Tensors& v, const Operand& lr, double beta1, double beta2, double eps,
                 double weight_decay, bool decoupled, bool maximize) {
-  std::vector<double> t = next_steps("radam_step", params, steps);
-  Coefficients c = neutral(maximize);
-  set_betas(c, beta1, beta2);
-  set_decay(c, lr, weight_decay, decoupled);
-  double rho_inf = 2 / (1 - beta2) - 1;
-  run("radam_step", OptimRule::radam, params, grads, {&m, &v}, [&](size_t i) {
-    double power = std::pow(beta2, t[i]);
-    double rho = rho_inf - 2 * t[i] * power / (1 - power);
-    c.step = lr / (1 - std::pow(beta1, t[i]));
-    c.scale = rho > 5 ? 1 : 0;
-    c.eps = rho > 5 ? eps : 1;
-    if (rho > 5) {
-      double top = (rho - 4) * (rho - 2) * rho_inf;
-      c.step *= std::sqrt(top / ((rho_inf - 4) * (rho_inf - 2) * rho)) * std::sqrt(1 - power);
-    }
-    return c;
-  });
-  count_up(steps, t);
+  OptimOptions o = with_betas(beta1, beta2, eps, weight_decay, maximize, decoupled);
+  Step{"radam_step", OptimRule::radam, params, grads, &steps, nullptr, {&m, &v}, o, lr}.run();
 }
 
 }  // namespace
 
-// Step counts may lie on the CPU.
+// Step counts and the learning rate may lie on the CPU.
 MT_BIND(optim) {
   def_plain<&sgd_step, kAnyDevice>(m, "sgd_step");
   def_plain<&adam_step, kAnyDevice>(m, "adam_step");

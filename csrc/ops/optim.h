@@ -39,17 +39,37 @@ struct OptimCoefficients {
   T scale;  // factor inside the denominator; sgd: weight of g
 };
 
+// What an optimizer was given; csrc/ops/optim_schedule.h makes coefficients of it.
+struct OptimOptions {
+  double lr, beta1, beta2, eps, weight_decay;
+  double dampening, lr_decay, momentum_decay;  // sgd, adagrad, nadam
+  bool maximize, decoupled, nesterov;
+};
+
 struct OptimItem {
   void* param;
-  const void* grad;
+  void* grad;  // changed only by `scale` below
   void* state[3];
   int64_t begin;  // elements of the parameters before this one
   int64_t numel;
   OptimCoefficients<double> c;
+  // With OptimOnDevice: the count of steps (none for sgd) and NAdam's product, counted up.
+  float* step;
+  float* product;
+};
+
+// A step whose coefficients a GPU computes when it runs; all pointers are to its memory. They may
+// be null, but for `options`, which lies on the host.
+struct OptimOnDevice {
+  const OptimOptions* options;
+  const double* lr;    // in place of the options'
+  const float* scale;  // the gradients are divided by it, in place
+  const float* found;  // not 0: nothing is changed but the gradients
 };
 
 }  // namespace mt
 
-// p and its states of `count` parameters, updated in place; `total` elements in all.
-MT_KERNEL(optim_step,
-          void(OptimRule rule, DType dtype, const OptimItem* items, int64_t count, int64_t total))
+// p and its states of `count` parameters, updated in place; `total` elements in all. `device` is
+// null where the items hold their coefficients, as they must on the CPU.
+MT_KERNEL(optim_step, void(OptimRule rule, DType dtype, const OptimItem* items, int64_t count,
+                           int64_t total, const OptimOnDevice* device))

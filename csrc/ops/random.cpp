@@ -83,6 +83,8 @@ Tensor poisson(const Tensor& rate, int64_t seed, int64_t offset) {
 
 Tensor randperm(int64_t n, int64_t seed, int64_t offset) {
   MT_CHECK(n >= 0, "randperm(): n must be non-negative, got ", n);
+  MT_CHECK(offset >= 0,
+           "randperm(): cannot be captured in a graph, because the CPU makes its permutation");
   Tensor y = empty({n}, DType::Int64, {});
   MT_DISPATCH_CPU(y.device(), n, random_permutation, y.data<int64_t>(), n, uint64_t(seed),
                   uint64_t(offset));
@@ -122,6 +124,14 @@ Tensor multinomial(const Tensor& weights, int64_t draws, bool replacement, int64
   return y;
 }
 
+// Note [Places in a captured graph]
+void write_place(const Tensor& place, int64_t seed, int64_t offset) {
+  MT_CHECK(place.numel() == 2 && place.dtype() == DType::Int64,
+           "write_place(): expected two int64");
+  MT_DISPATCH(place.device(), 2, write_place, reinterpret_cast<uint64_t*>(place.data()),
+              uint64_t(seed), uint64_t(offset));
+}
+
 }  // namespace
 
 MT_BIND(random) {
@@ -139,6 +149,7 @@ MT_BIND(random) {
   def_plain<&poisson>(m, "poisson");
   def_plain<&randperm>(m, "randperm");
   def_plain<&multinomial>(m, "multinomial");
+  def_plain<&write_place>(m, "write_place");
 }
 
 }  // namespace mt

@@ -5,11 +5,20 @@
 // counter c belongs to element 64 * group + 16 * w + c, so that vectors of counters fill vectors of
 // elements. An element of 64 bits takes two words: words 2w and 2w + 1 of counter c make element
 // 32 * group + 16 * w + c.
+//
+// Note [Places in a captured graph]
+// A graph must draw other numbers in every replay, so while a GPU's stream is captured kernels get
+// a relative place: the offset has its top bit set and counts from the start of the recording, and
+// the seed is the address of two numbers in device memory, the seed and the first counter, which
+// CUDAGraph.replay() writes before it launches the graph. Places that are not relative have offsets
+// below 2^63.
 #pragma once
 #include "core/dtype.h"
 #include "core/isa.h"
 
 namespace mt {
+
+constexpr uint64_t kRelativePlace = uint64_t(1) << 63;
 
 // Each with its two numbers: uniform [a, b); normal mean a, deviation b; exponential rate a;
 // geometric success a; cauchy median a, width b; log_normal of mean a, deviation b.
@@ -20,6 +29,8 @@ enum class WeightProblem : int { none, too_few, all_zero, invalid };
 
 }  // namespace mt
 
+// place[2] = seed, offset.
+MT_KERNEL(write_place, void(uint64_t* place, uint64_t seed, uint64_t offset))
 // y[n], of a floating dtype (geometric: of any).
 MT_KERNEL(random_fill, void(RandomOp op, DType dtype, void* y, int64_t n, uint64_t seed,
                             uint64_t offset, double a, double b))

@@ -148,7 +148,7 @@ void add_rule(const char* name, OptimRule rule, int64_t n, double arrays) {
                        n,
                        {}};
         item.c = {1, 0, 1, 0.9, 0.1, 0.999, 0.001, 1e-8, 1e-3, 1, 1};
-        return [=] { optim_step(rule, kF32, &item, 1, n); };
+        return [=] { optim_step(rule, kF32, &item, 1, n, nullptr); };
       });
 }
 

@@ -20,6 +20,11 @@ __global__ void __launch_bounds__(kThreads)
   if (bad) atomicExch(found, 1.0f);
 }
 
+__global__ void update_scale_kernel(float* scale, int32_t* good_steps, const float* found,
+                                    double growth, double backoff, int64_t interval) {
+  next_scale(scale, good_steps, *found != 0, growth, backoff, interval);
+}
+
 }  // namespace
 
 void unscale(DType dtype, void* g, int64_t n, const float* inverse, float* found) {
@@ -28,6 +33,12 @@ void unscale(DType dtype, void* g, int64_t n, const float* inverse, float* found
     MT_LAUNCH((unscale_kernel<scalar_t>), grid_for(n, kThreads, 1 << 14), kThreads, 0, stream(),
               static_cast<scalar_t*>(g), n, inverse, found);
   })
+}
+
+void update_scale(float* scale, int32_t* good_steps, const float* found, double growth,
+                  double backoff, int64_t interval) {
+  MT_LAUNCH(update_scale_kernel, 1, 1, 0, stream(), scale, good_steps, found, growth, backoff,
+            interval);
 }
 
 }  // namespace mt::cuda

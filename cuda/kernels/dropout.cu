@@ -12,6 +12,7 @@ template <class T>
 __global__ void __launch_bounds__(kThreads)
     dropout_kernel(const T* x, T* y, int64_t n, int64_t counters, uint64_t seed, uint64_t offset,
                    uint32_t drop, compute_t<T> scale) {
+  resolve_place(&seed, &offset);
   for (int64_t c = thread_index(); c < counters; c += thread_count()) {
     const Philox4 words = philox(seed, offset + uint64_t(c));
 #pragma unroll

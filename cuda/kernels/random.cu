@@ -86,6 +86,7 @@ template <class T>
 __global__ void __launch_bounds__(kThreads)
     fill_kernel(RandomOp op, T* y, int64_t n, int64_t counters, uint64_t seed, uint64_t offset,
                 compute_t<T> a, compute_t<T> b) {
+  resolve_place(&seed, &offset);
   constexpr bool wide = __is_same(T, double);
   constexpr int count = wide ? 2 : 4;
   for (int64_t c = thread_index(); c < counters; c += thread_count()) {
@@ -109,7 +110,18 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+__global__ void write_place_kernel(uint64_t* place, uint64_t seed, uint64_t offset) {
+  place[0] = seed;
+  place[1] = offset;
+}
+
 }  // namespace
+
+// The values are arguments of the launch, so the host need not wait, and replays that are queued
+// one after the other each read their own.
+void write_place(uint64_t* place, uint64_t seed, uint64_t offset) {
+  MT_LAUNCH(write_place_kernel, 1, 1, 0, stream(), place, seed, offset);
+}
 
 void random_fill(RandomOp op, DType dtype, void* y, int64_t n, uint64_t seed, uint64_t offset,
                  double a, double b) {

@@ -15,6 +15,7 @@ __device__ __forceinline__ void put(DType dtype, void* y, int64_t i, int64_t v){
 __global__ void __launch_bounds__(kThreads)
     integers_kernel(DType dtype, void* y, int64_t n, int64_t counters, uint64_t seed,
                     uint64_t offset, int64_t low, uint64_t range, bool wide) {
+  resolve_place(&seed, &offset);
   for (int64_t c = thread_index(); c < counters; c += thread_count()) {
     const Philox4 words = philox(seed, offset + uint64_t(c));
 #pragma unroll
@@ -33,6 +34,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     bernoulli_kernel(DType dtype, void* y, const float* p, float one, int64_t n, int64_t counters,
                      uint64_t seed, uint64_t offset) {
+  resolve_place(&seed, &offset);
   for (int64_t c = thread_index(); c < counters; c += thread_count()) {
     const Philox4 words = philox(seed, offset + uint64_t(c));
 #pragma unroll
@@ -52,6 +54,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     poisson_kernel(T* y, const T* rate, int64_t n, uint64_t seed, uint64_t offset) {
+  resolve_place(&seed, &offset);
   for (int64_t i = thread_index(); i < n; i += thread_count())
     y[i] = T(fn::poisson(double(rate[i]), fn::Stream{seed, offset + uint64_t(i)}));
 }

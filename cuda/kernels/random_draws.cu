@@ -7,6 +7,7 @@
 
 #include "cuda/core/launch.h"
 #include "cuda/core/scratch.h"
+#include "cuda/kernels/random_words.cuh"
 #include "kernels/random_laws.h"
 #include "ops/random.h"
 
@@ -81,6 +82,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     search_kernel(const double* sums, int64_t* y, int64_t rows, int64_t n, int64_t draws,
                   uint64_t seed, uint64_t offset) {
+  resolve_place(&seed, &offset);
   for (int64_t i = thread_index(); i < rows * draws; i += thread_count()) {
     const double* row = sums + i / draws * n;
     const double target = fn::Stream{seed, offset + uint64_t(i)}.next() * row[n - 1];
@@ -100,6 +102,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     arrivals_kernel(const double* weights, double* times, int64_t* index, int64_t rows, int64_t n,
                     int64_t width, uint64_t seed, uint64_t offset) {
+  resolve_place(&seed, &offset);
   for (int64_t k = thread_index(); k < rows * width; k += thread_count()) {
     const int64_t r = k / width, i = k - r * width;
     double time = __builtin_huge_val();
@@ -200,6 +203,10 @@ void multinomial_problem(const double* weights, int64_t rows, int64_t n, int64_t
                          WeightProblem* problem) {
   *problem = WeightProblem::none;
   if (rows == 0) return;
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  MT_CUDA_CHECK(cudaStreamIsCapturing(stream(), &status));
+  MT_CHECK(status == cudaStreamCaptureStatusNone,
+           "multinomial(): cannot be captured in a graph, because the CPU checks its weights");
   const Scratch found(sizeof(int));
   int code = 0;
   MT_CUDA_CHECK(cudaMemsetAsync(found.as<int>(), 0, sizeof code, stream()));

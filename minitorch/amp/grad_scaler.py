@@ -65,23 +65,35 @@ class GradScaler:
             raise AssertionError("The growth factor must be > 1.0.")
         if backoff_factor >= 1.0:
             raise AssertionError("The backoff factor must be < 1.0.")
-        self._value = float(init_scale)
-        self._scale = None  # the value as a tensor, made when first needed
+        self._init_scale = float(init_scale)
+        # Tensors, made when first needed: on a GPU neither step() of a fused optimizer nor update()
+        # waits for it, and CUDAGraph may capture both.
+        self._scale = self._growth_tracker = None
         self._growth_factor = growth_factor
         self._backoff_factor = backoff_factor
         self._growth_interval = growth_interval
-        self._growth_tracker = 0
-        self._optimizers = {}  # id -> [stage, whether an infinity or NaN was found]
+        self._init_growth_tracker = 0
+        self._optimizers = {}  # id -> [stage, {device: a tensor, not 0 where one was not finite}]
 
     def _scale_tensor(self):
         if self._scale is None:
-            self._scale = _C.full((), self._value, _C.float32, self._device)
+            self._scale = _C.full((), self._init_scale, _C.float32, self._device)
+            count = self._init_growth_tracker
+            self._growth_tracker = _C.full((), count, _C.int32, self._device)
         return self._scale
 
-    def _set_scale(self, value):
-        self._value = float(value)
-        if self._scale is not None:
-            self._scale.fill_(self._value)
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        if self._enabled:
+            if self._optimizers:
+                raise AssertionError(
+                    "A GradScaler instance may only be pickled at the beginning of an iteration, or "
+                    "at the end after scaler.update()."
+                )
+            state["_init_scale"] = self.get_scale()
+            state["_init_growth_tracker"] = self._get_growth_tracker()
+            state["_scale"] = state["_growth_tracker"] = None
+        return state
 
     def _per_optimizer(self, optimizer):
         return self._optimizers.setdefault(id(optimizer), [OptState.READY, {}])
@@ -100,20 +112,25 @@ class GradScaler:
         except TypeError:
             raise ValueError("outputs must be a Tensor or an iterable of Tensors") from None
 
-    def _unscale_grads(self, optimizer):
-        """Divides the gradients; {device: a tensor that is not 0 where one was not finite}."""
-        inverse = 1.0 / self._value
+    def _inverse(self):
+        scale = self._scale_tensor()
+        if scale.is_cuda:
+            return scale.double().reciprocal().float()
+        return _C.full((), 1.0 / scale.item(), _C.float32, scale.device)
+
+    def _unscale_grads(self, optimizer, inverse, allow_half=False):
+        """Multiplies the gradients; {device: a tensor that is not 0 where one was not finite}."""
         found = {}
         for group in optimizer.param_groups:
             for p in group["params"]:
                 g = p.grad
                 if g is None:
                     continue
-                if g.dtype is _C.float16:
+                if g.dtype is _C.float16 and not allow_half:
                     raise ValueError("Attempting to unscale FP16 gradients.")
                 place = found.get(g.device)
                 if place is None:
-                    place = [_C.full((), v, _C.float32, g.device) for v in (inverse, 0.0)]
+                    place = [inverse.to(g.device), _C.full((), 0.0, _C.float32, g.device)]
                     found[g.device] = place
                 _C.amp_unscale_(g, *place)
         return {device: place[1] for device, place in found.items()}
@@ -134,7 +151,7 @@ class GradScaler:
             )
         if state[0] is OptState.STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
-        state[1] = self._unscale_grads(optimizer)
+        state[1] = self._unscale_grads(optimizer, self._inverse())
         state[0] = OptState.UNSCALED
 
     def step(self, optimizer, *args, **kwargs):
@@ -154,17 +171,42 @@ class GradScaler:
         state = self._per_optimizer(optimizer)
         if state[0] is OptState.STEPPED:
             raise RuntimeError("step() has already been called since the last update().")
+        if getattr(optimizer, "_step_supports_amp_scaling", False):
+            return self._scaled_step(optimizer, state, args, kwargs)
         if state[0] is OptState.READY:
             self.unscale_(optimizer)
         if not state[1]:
             raise AssertionError("No inf checks were recorded for this optimizer.")
         result = None
-        # Read before the step is queued, so that update() need not wait for it.
-        state[1] = {device: float(v) for device, v in state[1].items()}
-        if not any(state[1].values()):
+        if not any(float(v) for v in state[1].values()):
             result = optimizer.step(*args, **kwargs)
         state[0] = OptState.STEPPED
         return result
+
+    def _scaled_step(self, optimizer, state, args, kwargs):
+        """The step of an optimizer that divides its gradients, and skips what overflowed, itself."""
+        scale = self._scale_tensor()
+        outer = optimizer.__dict__.get("grad_scale")
+        if state[0] is OptState.READY:
+            ones = _C.full((), 1.0, _C.float32, scale.device)
+            state[1] = self._unscale_grads(optimizer, ones, allow_half=True)
+            scale = scale if outer is None else scale * outer
+        else:
+            scale = outer
+        optimizer.grad_scale, optimizer.found_inf = scale, self._any_found(state[1])
+        try:
+            return optimizer.step(*args, **kwargs)
+        finally:
+            state[0] = OptState.STEPPED
+            del optimizer.grad_scale, optimizer.found_inf
+
+    def _any_found(self, found):
+        """One tensor, beside the scale, that is not 0 where one of the dictionary's is not."""
+        home = self._scale_tensor().device
+        total = None
+        for v in found.values():
+            total = v.to(home) if total is None else total + v.to(home)
+        return _C.full((), 0.0, _C.float32, home) if total is None else total
 
     def update(self, new_scale=None):
         """Ends an iteration: backs the scale off or lets it grow, or sets it.
@@ -174,29 +216,28 @@ class GradScaler:
         """
         if not self._enabled:
             return
-        if new_scale is not None:
-            self._set_scale(new_scale)
+        scale = self._scale_tensor()
+        if isinstance(new_scale, _Tensor):
+            scale.copy_(new_scale.detach().reshape(()))
+        elif new_scale is not None:
+            scale.fill_(float(new_scale))
         else:
-            found = [v for state in self._optimizers.values() for v in state[1].values()]
+            found = dict(
+                enumerate(v for state in self._optimizers.values() for v in state[1].values())
+            )
             if not found:
                 raise AssertionError("No inf checks were recorded prior to update.")
-            if any(float(v) for v in found):
-                self._set_scale(self._value * self._backoff_factor)
-                self._growth_tracker = 0
-            else:
-                self._growth_tracker += 1
-                if self._growth_tracker == self._growth_interval:
-                    grown = self._value * self._growth_factor
-                    if grown < 3.4e38:  # finite in float32
-                        self._set_scale(grown)
-                    self._growth_tracker = 0
+            _C.amp_update_scale_(
+                scale, self._growth_tracker, self._any_found(found), self._growth_factor,
+                self._backoff_factor, self._growth_interval,
+            )  # fmt: skip
         self._optimizers.clear()
 
     def get_scale(self):
         """The scale as a float; 1.0 where disabled."""
         if not self._enabled:
             return 1.0
-        return self._value
+        return self._init_scale if self._scale is None else self._scale.item()
 
     def get_growth_factor(self):
         """Factor by which the scale grows."""
@@ -223,7 +264,10 @@ class GradScaler:
         self._growth_interval = new_interval
 
     def _get_growth_tracker(self):
-        return self._growth_tracker if self._enabled else 0
+        if not self._enabled:
+            return 0
+        tracker = self._growth_tracker
+        return self._init_growth_tracker if tracker is None else tracker.item()
 
     def is_enabled(self):
         """Whether the scaler does anything."""
@@ -238,7 +282,7 @@ class GradScaler:
             "growth_factor": self._growth_factor,
             "backoff_factor": self._backoff_factor,
             "growth_interval": self._growth_interval,
-            "_growth_tracker": self._growth_tracker,
+            "_growth_tracker": self._get_growth_tracker(),
         }
 
     def load_state_dict(self, state_dict):
@@ -254,8 +298,11 @@ class GradScaler:
                 "The source state dict is empty, possibly because it was saved from a disabled "
                 "instance of GradScaler."
             )
-        self._set_scale(state_dict["scale"])
+        self._init_scale = float(state_dict["scale"])
+        self._init_growth_tracker = int(state_dict["_growth_tracker"])
+        if self._scale is not None:
+            self._scale.fill_(self._init_scale)
+            self._growth_tracker.fill_(self._init_growth_tracker)
         self._growth_factor = state_dict["growth_factor"]
         self._backoff_factor = state_dict["backoff_factor"]
         self._growth_interval = state_dict["growth_interval"]
-        self._growth_tracker = state_dict["_growth_tracker"]

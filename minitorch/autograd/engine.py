@@ -206,7 +206,7 @@ class _Pass:
                     leaf.grad = (
                         grad if owns_memory(grad, _LEAF_REFERENCES) else grad.detach().clone()
                     )
-            elif self.create_graph or not _C.is_contiguous(before):
+            elif self.create_graph or (not _C.is_contiguous(before) and 0 in before.stride()):
                 leaf.grad = before + grad
             else:
                 _C.add_(before, grad)

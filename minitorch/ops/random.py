@@ -24,6 +24,11 @@ def _generator(generator, beside=None):
         return _random.generator_of(beside) if beside is not None and beside.is_cuda else _default
     if not isinstance(generator, _random.Generator):
         raise TypeError(f"generator must be a minitorch.Generator, not {type(generator).__name__}")
+    if beside is not None and generator.device.type != beside.device.type:
+        raise RuntimeError(
+            f"Expected a '{beside.device.type}' device type for generator but found "
+            f"'{generator.device.type}'"
+        )
     return generator
 
 
@@ -144,7 +149,9 @@ def randint_like(
 def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
              pin_memory=False):  # fmt: skip
     """A random permutation of 0 .. n - 1, [n], int64 by default."""
-    home = None if device is None else _C.empty((0,), _C.int64, device)
+    home = None  # the CPU
+    if device is not None or generator is None or generator.device.type != "cpu":
+        home = _C.empty((0,), _C.int64, device)
     t = _C.randperm(n, *_generator(generator, home).reserve(2 * n))
     if home is not None:
         t = t.to(home.device)
@@ -174,7 +181,8 @@ def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, de
     if not tensors:
         raise TypeError("normal(): expected a tensor of means or deviations, or size=")
     if isinstance(std, _Tensor):
-        if bool((std < 0).any()):
+        # The check is the host's: in a captured graph it is left out.
+        if not _random.recordings and bool((std < 0).any()):
             raise RuntimeError("normal(): expects all elements of std >= 0.0")
         _check_std(0.0)
     else:

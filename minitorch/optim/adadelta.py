@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..ops import tensor, zeros_like
-from .optimizer import Optimizer, check_at_least, check_lr, columns
+from ..ops import zeros_like
+from .optimizer import Optimizer, check_at_least, check_lr, columns, new_step, rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Adadelta(Optimizer):
         eps: Added under the roots.
         weight_decay: Factor of p added to the gradient.
         foreach: Accepted for compatibility.
-        capturable: Accepted for compatibility.
+        capturable: Count steps on the GPU, so that CUDAGraph may capture step(); lr may be a tensor.
         maximize: Ascend instead.
         differentiable: Record the update for autograd.
     """
@@ -85,20 +85,20 @@ class Adadelta(Optimizer):
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {
-            "step": tensor(0.0, device="cpu"),
+            "step": new_step(p, group),
             "square_avg": zeros_like(p),
             "acc_delta": zeros_like(p),
         }
 
     def _update_group(self, group: dict[str, Any], entries: list[Any]) -> None:
+        fused = self._fused_call(group, "adadelta_step")
         options = {
-            "lr": float(group["lr"]),
+            "lr": rate(group, fused),
             "rho": float(group["rho"]),
             "eps": float(group["eps"]),
             "weight_decay": float(group["weight_decay"]),
             "maximize": group["maximize"],
         }
-        fused = self._fused_call(group, "adadelta_step")
         if fused is not None:
             fused(*columns(entries, "step", "square_avg", "acc_delta"), *options.values())
         else:

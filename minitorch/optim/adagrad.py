@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..ops import full_like, tensor
-from .optimizer import Optimizer, check_at_least, check_lr, columns
+from ..ops import full_like
+from .optimizer import Optimizer, check_at_least, check_lr, columns, new_step, rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,19 +97,19 @@ class Adagrad(Optimizer):
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {
-            "step": tensor(0.0, device="cpu"),
+            "step": new_step(p, group),
             "sum": full_like(p, group["initial_accumulator_value"]).detach(),
         }
 
     def _update_group(self, group: dict[str, Any], entries: list[Any]) -> None:
+        fused = self._fused_call(group, "adagrad_step")
         options = {
-            "lr": float(group["lr"]),
+            "lr": rate(group, fused),
             "lr_decay": float(group["lr_decay"]),
             "eps": float(group["eps"]),
             "weight_decay": float(group["weight_decay"]),
             "maximize": group["maximize"],
         }
-        fused = self._fused_call(group, "adagrad_step")
         if fused is not None:
             fused(*columns(entries, "step", "sum"), *options.values())
         else:

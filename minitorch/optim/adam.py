@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from ..ops import maximum, tensor, zeros_like
-from .optimizer import Optimizer, check_at_least, check_betas, check_lr, columns
+from ..ops import maximum, zeros_like
+from ..tensor import Tensor
+from .optimizer import (
+    Optimizer,
+    check_at_least,
+    check_betas,
+    check_fused,
+    check_lr,
+    columns,
+    new_step,
+    rate,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from ..tensor import Tensor
 
 __all__ = ["Adam"]
 
@@ -62,9 +70,10 @@ class Adam(Optimizer):
         amsgrad: Divide by the largest mean square so far.
         foreach: Accepted for compatibility.
         maximize: Ascend instead.
-        capturable: Accepted for compatibility.
+        capturable: Count steps on the GPU, so that CUDAGraph may capture step(); lr may be a tensor.
         differentiable: Record the update for autograd.
-        fused: False computes parameter by parameter instead of in one call.
+        fused: True counts steps on the GPU and lets GradScaler leave its work to the step; False
+            computes parameter by parameter instead of in one call.
         decoupled_weight_decay: Shrink p itself, as AdamW does.
     """
 
@@ -85,6 +94,11 @@ class Adam(Optimizer):
         decoupled_weight_decay: bool = False,
     ) -> None:
         check_lr(lr)
+        check_fused(fused, foreach, differentiable)
+        if isinstance(lr, Tensor) and foreach and not capturable:
+            raise ValueError(
+                "lr as a Tensor is not supported for capturable=False and foreach=True"
+            )
         check_at_least("epsilon", eps)
         check_betas(betas)
         check_at_least("weight_decay", weight_decay)
@@ -102,10 +116,11 @@ class Adam(Optimizer):
             "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(params, defaults)
+        self._step_supports_amp_scaling = bool(fused)
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state = {
-            "step": tensor(0.0, device="cpu"),
+            "step": new_step(p, group),
             "exp_avg": zeros_like(p),
             "exp_avg_sq": zeros_like(p),
         }
@@ -114,8 +129,9 @@ class Adam(Optimizer):
         return state
 
     def _update_group(self, group: dict[str, Any], entries: list[Any]) -> None:
+        fused = self._fused_call(group, "adam_step")
         options = {
-            "lr": float(group["lr"]),
+            "lr": rate(group, fused),
             "beta1": float(group["betas"][0]),
             "beta2": float(group["betas"][1]),
             "eps": float(group["eps"]),
@@ -124,11 +140,11 @@ class Adam(Optimizer):
             "maximize": group["maximize"],
             "decoupled": group["decoupled_weight_decay"],
         }
-        fused = self._fused_call(group, "adam_step")
         if fused is not None:
             names = ["step", "exp_avg", "exp_avg_sq"]
             extra = columns(entries, "max_exp_avg_sq")[2:] if group["amsgrad"] else [[]]
-            fused(*columns(entries, *names), *extra, *options.values())
+            scaling = self.grad_scale, self.found_inf
+            fused(*columns(entries, *names), *extra, *options.values(), *scaling)
         else:
             for p, g, state in entries:
                 _update(p, g, state, **options)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..ops import maximum, tensor, zeros_like
-from .optimizer import Optimizer, check_at_least, check_betas, check_lr, columns
+from ..ops import maximum, zeros_like
+from .optimizer import Optimizer, check_at_least, check_betas, check_lr, columns, new_step, rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Adamax(Optimizer):
         foreach: Accepted for compatibility.
         maximize: Ascend instead.
         differentiable: Record the update for autograd.
-        capturable: Accepted for compatibility.
+        capturable: Count steps on the GPU, so that CUDAGraph may capture step(); lr may be a tensor.
     """
 
     def __init__(
@@ -85,21 +85,21 @@ class Adamax(Optimizer):
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {
-            "step": tensor(0.0, device="cpu"),
+            "step": new_step(p, group),
             "exp_avg": zeros_like(p),
             "exp_inf": zeros_like(p),
         }
 
     def _update_group(self, group: dict[str, Any], entries: list[Any]) -> None:
+        fused = self._fused_call(group, "adamax_step")
         options = {
-            "lr": float(group["lr"]),
+            "lr": rate(group, fused),
             "beta1": float(group["betas"][0]),
             "beta2": float(group["betas"][1]),
             "eps": float(group["eps"]),
             "weight_decay": float(group["weight_decay"]),
             "maximize": group["maximize"],
         }
-        fused = self._fused_call(group, "adamax_step")
         if fused is not None:
             fused(*columns(entries, "step", "exp_avg", "exp_inf"), *options.values())
         else:

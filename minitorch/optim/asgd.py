@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..ops import ones, tensor, zeros_like
-from .optimizer import Optimizer, check_at_least, check_lr
+from ..ops import full, ones, where, zeros_like
+from .optimizer import Optimizer, check_at_least, check_lr, new_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +25,16 @@ def _update(
     t0: float,
     weight_decay: float,
     maximize: bool,
+    capturable: bool,
 ) -> None:
     """p = p (1 - lambd eta) - eta g;  ax = ax + mu (p - ax).
 
     eta = lr / (1 + lambd lr t)^alpha and mu = 1 / max(1, t - t0).
     """
     state["step"] += 1
+    if capturable:
+        _capturable_update(p, -g if maximize else g, state, lr, lambd, alpha, t0, weight_decay)
+        return
     t = state["step"].item()
     eta, mu, ax = state["eta"].item(), state["mu"].item(), state["ax"]
     if maximize:
@@ -46,6 +50,26 @@ def _update(
     state["mu"].fill_(1 / max(1, t - t0))
 
 
+def _capturable_update(
+    p: Tensor,
+    g: Tensor,
+    state: dict[str, Any],
+    lr: float | Tensor,
+    lambd: float,
+    alpha: float,
+    t0: float,
+    weight_decay: float,
+) -> None:
+    """The same with eta and mu as tensors, so that the host need not know them."""
+    t, eta, mu, ax = state["step"], state["eta"], state["mu"], state["ax"]
+    if weight_decay != 0:
+        g = g.add(p, alpha=weight_decay)
+    p.mul_(1 - lambd * eta).sub_(g * eta)
+    ax.copy_(where(mu == 1, p, ax + (p - ax) * mu))
+    eta.copy_(lr / (1 + lambd * lr * t) ** alpha)
+    mu.copy_(1 / (t - t0).clamp_(min=1.0))
+
+
 class ASGD(Optimizer):
     """Averaged stochastic gradient descent (Polyak and Juditsky 1992); the average is state "ax".
 
@@ -59,7 +83,7 @@ class ASGD(Optimizer):
         foreach: Accepted for compatibility.
         maximize: Ascend instead.
         differentiable: Record the update for autograd.
-        capturable: Accepted for compatibility.
+        capturable: Count steps on the GPU, so that CUDAGraph may capture step(); lr may be a tensor.
     """
 
     def __init__(
@@ -91,10 +115,11 @@ class ASGD(Optimizer):
         super().__init__(params, defaults)
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        home = p.device if group["capturable"] else "cpu"
         return {
-            "step": tensor(0.0, device="cpu"),
-            "eta": tensor(float(group["lr"]), device="cpu"),
-            "mu": ones((), device="cpu"),
+            "step": new_step(p, group),
+            "eta": full((), float(group["lr"]), device=home),
+            "mu": ones((), device=home),
             "ax": zeros_like(p),
         }
 
@@ -104,10 +129,11 @@ class ASGD(Optimizer):
                 p,
                 g,
                 state,
-                lr=float(group["lr"]),
+                lr=group["lr"] if group["capturable"] else float(group["lr"]),
                 lambd=group["lambd"],
                 alpha=group["alpha"],
                 t0=group["t0"],
                 weight_decay=group["weight_decay"],
                 maximize=group["maximize"],
+                capturable=group["capturable"],
             )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..ops import ones, tensor, zeros_like
-from .optimizer import Optimizer, check_at_least, check_betas, check_lr, columns
+from ..ops import zeros_like
+from .optimizer import Optimizer, check_at_least, check_betas, check_lr, columns, new_step, rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class NAdam(Optimizer):
         decoupled_weight_decay: Shrink p itself, as AdamW does.
         foreach: Accepted for compatibility.
         maximize: Ascend instead.
-        capturable: Accepted for compatibility.
+        capturable: Count steps on the GPU, so that CUDAGraph may capture step(); lr may be a tensor.
         differentiable: Record the update for autograd.
     """
 
@@ -106,15 +106,16 @@ class NAdam(Optimizer):
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {
-            "step": tensor(0.0, device="cpu"),
-            "mu_product": ones((), device="cpu"),
+            "step": new_step(p, group),
+            "mu_product": new_step(p, group).add_(1.0),
             "exp_avg": zeros_like(p),
             "exp_avg_sq": zeros_like(p),
         }
 
     def _update_group(self, group: dict[str, Any], entries: list[Any]) -> None:
+        fused = self._fused_call(group, "nadam_step")
         options = {
-            "lr": float(group["lr"]),
+            "lr": rate(group, fused),
             "beta1": float(group["betas"][0]),
             "beta2": float(group["betas"][1]),
             "eps": float(group["eps"]),
@@ -123,7 +124,6 @@ class NAdam(Optimizer):
             "decoupled": group["decoupled_weight_decay"],
             "maximize": group["maximize"],
         }
-        fused = self._fused_call(group, "nadam_step")
         if fused is not None:
             fused(
                 *columns(entries, "step", "mu_product", "exp_avg", "exp_avg_sq"), *options.values()

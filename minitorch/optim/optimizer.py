@@ -6,6 +6,8 @@ from collections import OrderedDict, defaultdict
 
 from .._load import _C
 from ..autograd import enable_grad, no_grad
+from ..ops import tensor, zeros
+from ..random import recordings
 from ..tensor import Tensor
 from ._hooks import (
     HOOK_TABLES,
@@ -50,6 +52,11 @@ class Optimizer(OptimizerHooks):
 
     # Tests turn this off to compare the textbook update with the fused one.
     _fused = True
+    # Whether a CUDA graph may capture step() although the groups have no option "capturable".
+    _capturable = False
+    # What GradScaler hands to a step that takes care of them itself.
+    grad_scale: Tensor | None = None
+    found_inf: Tensor | None = None
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -147,13 +154,15 @@ class Optimizer(OptimizerHooks):
                 "optimizer's group"
             )
         by_number: dict[Any, Tensor] = {}
+        group_of: dict[Any, dict[str, Any]] = {}
         for mine, theirs in zip(self.param_groups, saved, strict=True):
             by_number.update(zip(theirs["params"], mine["params"], strict=True))
+            group_of.update((number, theirs) for number in theirs["params"])
         state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         for key, value in state_dict["state"].items():
             if key in by_number:
                 param = by_number[key]
-                state[param] = _cast(param, value, None)
+                state[param] = _cast(param, value, None, group_of[key])
             else:
                 state[key] = value
         groups = []
@@ -263,6 +272,8 @@ class Optimizer(OptimizerHooks):
         """
         if type(self)._update_group is Optimizer._update_group:
             raise NotImplementedError(f"{type(self).__name__} has no step()")
+        if recordings:
+            self._check_capture()
         loss = None
         if closure is not None:
             with enable_grad():
@@ -283,9 +294,24 @@ class Optimizer(OptimizerHooks):
                     self._update_group(group, entries)
         return loss
 
+    def _check_capture(self) -> None:
+        """Raise where a CUDA graph would record numbers that change from step to step."""
+        from ..cuda import is_current_stream_capturing
+
+        if is_current_stream_capturing() and not all(
+            group.get("capturable", self._capturable or group.get("fused"))
+            for group in self.param_groups
+        ):
+            raise RuntimeError(
+                "Attempting CUDA graph capture of step() for an instance of "
+                f"{type(self).__name__} but param_groups' capturable is False."
+            )
+
     def _fused_call(self, group: dict[str, Any], name: str) -> Callable[..., Any] | None:
         """The function of the extension that updates a whole group, where it may be used."""
-        if not self._fused or group.get("fused") is False or group.get("differentiable"):
+        if not self._fused or group.get("differentiable"):
+            return None
+        if group.get("fused") is False and not group.get("capturable"):
             return None
         return getattr(_C, name, None)
 
@@ -297,10 +323,34 @@ def columns(entries: list[Any], *names: str) -> list[list[Any]]:
     return out
 
 
-def _cast(param: Tensor, value: Any, key: Any) -> Any:
+def new_step(p: Tensor, group: dict[str, Any]) -> Tensor:
+    """A count of steps at 0: on the CPU, or with the parameter where the GPU shall count."""
+    if group.get("capturable") or group.get("fused"):
+        return zeros((), dtype=_C.float32, device=p.device)
+    return tensor(0.0, device="cpu")
+
+
+def rate(group: dict[str, Any], fused: Any) -> Any:
+    """The learning rate for a kernel, which takes tensors as well, or for the textbook update."""
+    lr = group["lr"]
+    return lr if fused is not None and isinstance(lr, Tensor) else float(lr)
+
+
+def check_fused(fused: Any, foreach: Any, differentiable: bool) -> None:
+    """Raise RuntimeError where fused=True does not go with the other options."""
+    if fused and differentiable:
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+
+def _cast(param: Tensor, value: Any, key: Any, group: dict[str, Any]) -> Any:
     """`value` with its tensors on the device and, but for "step", of the dtype of `param`."""
     if isinstance(value, Tensor):
         if key == "step":
+            if group.get("capturable") or group.get("fused"):
+                moved = value.to(device=param.device, dtype=_C.float32)
+                return moved.clone() if moved is value else moved
             return value.clone()
         if param.is_floating_point():
             moved = value.to(device=param.device, dtype=param.dtype)
@@ -309,9 +359,9 @@ def _cast(param: Tensor, value: Any, key: Any) -> Any:
         # The optimizer changes its state in place; the dictionary it came from must stay.
         return moved.clone() if moved is value else moved
     if isinstance(value, dict):
-        return {k: _cast(param, v, k) for k, v in value.items()}
+        return {k: _cast(param, v, k, group) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_cast(param, v, key) for v in value)
+        return type(value)(_cast(param, v, key, group) for v in value)
     return value
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..ops import tensor, zeros_like
-from .optimizer import Optimizer, check_at_least, check_betas, check_lr, columns
+from ..ops import zeros_like
+from .optimizer import Optimizer, check_at_least, check_betas, check_lr, columns, new_step, rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class RAdam(Optimizer):
         decoupled_weight_decay: Shrink p itself, as AdamW does.
         foreach: Accepted for compatibility.
         maximize: Ascend instead.
-        capturable: Accepted for compatibility.
+        capturable: Count steps on the GPU, so that CUDAGraph may capture step(); lr may be a tensor.
         differentiable: Record the update for autograd.
     """
 
@@ -105,14 +105,15 @@ class RAdam(Optimizer):
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {
-            "step": tensor(0.0, device="cpu"),
+            "step": new_step(p, group),
             "exp_avg": zeros_like(p),
             "exp_avg_sq": zeros_like(p),
         }
 
     def _update_group(self, group: dict[str, Any], entries: list[Any]) -> None:
+        fused = self._fused_call(group, "radam_step")
         options = {
-            "lr": float(group["lr"]),
+            "lr": rate(group, fused),
             "beta1": float(group["betas"][0]),
             "beta2": float(group["betas"][1]),
             "eps": float(group["eps"]),
@@ -120,7 +121,6 @@ class RAdam(Optimizer):
             "decoupled": group["decoupled_weight_decay"],
             "maximize": group["maximize"],
         }
-        fused = self._fused_call(group, "radam_step")
         if fused is not None:
             fused(*columns(entries, "step", "exp_avg", "exp_avg_sq"), *options.values())
         else:

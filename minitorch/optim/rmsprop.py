@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..ops import tensor, zeros_like
-from .optimizer import Optimizer, check_at_least, check_lr, columns
+from ..ops import zeros_like
+from .optimizer import Optimizer, check_at_least, check_lr, columns, new_step, rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class RMSprop(Optimizer):
         weight_decay: Factor of p added to the gradient.
         momentum: Share of the last update that is kept.
         centered: Divide by the standard deviation instead of the root mean square.
-        capturable: Accepted for compatibility.
+        capturable: Count steps on the GPU, so that CUDAGraph may capture step(); lr may be a tensor.
         foreach: Accepted for compatibility.
         maximize: Ascend instead.
         differentiable: Record the update for autograd.
@@ -102,7 +102,7 @@ class RMSprop(Optimizer):
         super().__init__(params, defaults)
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
-        state = {"step": tensor(0.0, device="cpu"), "square_avg": zeros_like(p)}
+        state = {"step": new_step(p, group), "square_avg": zeros_like(p)}
         if group["momentum"] > 0:
             state["momentum_buffer"] = zeros_like(p)
         if group["centered"]:
@@ -110,8 +110,9 @@ class RMSprop(Optimizer):
         return state
 
     def _update_group(self, group: dict[str, Any], entries: list[Any]) -> None:
+        fused = self._fused_call(group, "rmsprop_step")
         options = {
-            "lr": float(group["lr"]),
+            "lr": rate(group, fused),
             "alpha": float(group["alpha"]),
             "eps": float(group["eps"]),
             "weight_decay": float(group["weight_decay"]),
@@ -119,7 +120,6 @@ class RMSprop(Optimizer):
             "centered": group["centered"],
             "maximize": group["maximize"],
         }
-        fused = self._fused_call(group, "rmsprop_step")
         if fused is not None:
             averages = columns(entries, "grad_avg")[2] if group["centered"] else []
             buffers = columns(entries, "momentum_buffer")[2] if group["momentum"] > 0 else []

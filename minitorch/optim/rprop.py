@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..ops import full_like, tensor, where, zeros_like
-from .optimizer import Optimizer, check_lr
+from ..ops import full_like, where, zeros_like
+from .optimizer import Optimizer, check_lr, new_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Rprop(Optimizer):
         lr: First step size.
         etas: Factors for a flipped and for a kept sign.
         step_sizes: Smallest and largest step size.
-        capturable: Accepted for compatibility.
+        capturable: Count steps on the GPU, so that CUDAGraph may capture step(); lr may be a tensor.
         foreach: Accepted for compatibility.
         maximize: Ascend instead.
         differentiable: Record the update for autograd.
@@ -81,7 +81,7 @@ class Rprop(Optimizer):
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {
-            "step": tensor(0.0, device="cpu"),
+            "step": new_step(p, group),
             "prev": zeros_like(p),
             "step_size": full_like(p, float(group["lr"])).detach(),
         }

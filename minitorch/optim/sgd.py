@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .optimizer import Optimizer, check_at_least, check_lr, columns
+from .optimizer import Optimizer, check_at_least, check_fused, check_lr, columns, rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +53,11 @@ class SGD(Optimizer):
         maximize: Ascend instead.
         foreach: Accepted for compatibility.
         differentiable: Record the update for autograd.
-        fused: False computes parameter by parameter instead of in one call.
+        fused: True lets GradScaler leave its work to the step; False computes parameter by
+            parameter instead of in one call.
     """
+
+    _capturable = True
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class SGD(Optimizer):
         fused: bool | None = None,
     ) -> None:
         check_lr(lr)
+        check_fused(fused, foreach, differentiable)
         check_at_least("momentum", momentum)
         check_at_least("weight_decay", weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
@@ -87,30 +91,39 @@ class SGD(Optimizer):
             "fused": fused,
         }
         super().__init__(params, defaults)
+        self._step_supports_amp_scaling = bool(fused)
 
     def _init_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {"momentum_buffer": None} if group["momentum"] != 0 else {}
 
     def _update_group(self, group: dict[str, Any], entries: list[Any]) -> None:
+        fused = self._fused_call(group, "sgd_step")
         options = {
-            "lr": float(group["lr"]),
+            "lr": rate(group, fused),
             "momentum": float(group["momentum"]),
             "dampening": float(group["dampening"]),
             "weight_decay": float(group["weight_decay"]),
             "nesterov": group["nesterov"],
             "maximize": group["maximize"],
         }
-        fused = self._fused_call(group, "sgd_step")
-        if fused is not None and group["momentum"] != 0:
-            # The first buffer is the gradient itself, so those parameters take one slow step.
-            started = [e for e in entries if e[2].get("momentum_buffer") is not None]
-            for p, g, state in entries:
-                if state.get("momentum_buffer") is None:
-                    _update(p, g, state, **options)
-            if started:
-                fused(*columns(started, "momentum_buffer"), *options.values())
-        elif fused is not None:
-            fused(*columns(entries), [], *options.values())
-        else:
+        if fused is None:
             for p, g, state in entries:
                 _update(p, g, state, **options)
+            return
+        buffers: list[Any] = []
+        if group["momentum"] != 0:
+            started = [e for e in entries if e[2].get("momentum_buffer") is not None]
+            # The first buffer is the gradient itself, so those parameters take one slow step.
+            for p, g, state in entries:
+                if state.get("momentum_buffer") is None and self._unscaled(g):
+                    _update(p, g, state, **(options | {"lr": float(options["lr"])}))
+            if not started:
+                return
+            entries, buffers = started, columns(started, "momentum_buffer")[2]
+        fused(*columns(entries), buffers, *options.values(), self.grad_scale, self.found_inf)
+
+    def _unscaled(self, g: Tensor) -> bool:
+        """Do to a gradient what GradScaler left to the step; False: it must not be used."""
+        if self.grad_scale is not None:
+            g.div_(self.grad_scale.to(g.device))
+        return self.found_inf is None or self.found_inf.item() == 0.0

@@ -11,10 +11,10 @@ from minitorch.amp import GradScaler
 DEVICES = ["cpu", *(["cuda"] if minitorch.cuda.is_available() else [])]
 
 
-def run(m, scaler, bad, steps=6, device="cpu"):
+def run(m, scaler, bad, steps=6, device="cpu", **options):
     """Scales and weights of a short training whose gradient overflows in the steps `bad`."""
     w = m.tensor([1.0, 2.0, 3.0], device=device, requires_grad=True)
-    opt = m.optim.SGD([w], lr=0.1)
+    opt = m.optim.SGD([w], lr=0.1, **options)
     seen = []
     for i in range(steps):
         opt.zero_grad()
@@ -35,6 +35,17 @@ def test_steps(bad, device):
     options = {"init_scale": 16.0, "growth_interval": 2}
     ours = run(minitorch, GradScaler(device, **options), bad, device=device)
     theirs = run(torch, torch.amp.GradScaler("cpu", **options), bad)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("bad", [(), (0,), (1, 2)])
+def test_fused_steps_unscale_and_skip_by_themselves(bad, device):
+    torch = pytest.importorskip("torch")
+    options = {"init_scale": 16.0, "growth_interval": 2}
+    step = {"momentum": 0.9, "fused": True}
+    ours = run(minitorch, GradScaler(device, **options), bad, device=device, **step)
+    theirs = run(torch, torch.amp.GradScaler("cpu", **options), bad, momentum=0.9)
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
@@ -124,3 +135,13 @@ def test_new_scale():
     assert scaler.get_scale() == 32.0
     scaler.update(minitorch.tensor(64.0))
     assert scaler.get_scale() == 64.0
+
+
+def test_pickling_keeps_scale_and_count():
+    import pickle
+
+    scaler = GradScaler("cpu", init_scale=8.0, growth_interval=3)
+    run(minitorch, scaler, ())
+    again = pickle.loads(pickle.dumps(scaler))
+    assert again.state_dict() == scaler.state_dict()
+    assert again.get_scale() == 32.0

@@ -218,3 +218,13 @@ def test_next_functions_walk_to_the_leaf():
     ((multiply, _),) = y.grad_fn.next_functions
     ((end, _),) = multiply.next_functions
     assert end.name() == "AccumulateGrad" and end.variable is x
+
+
+def test_a_transposed_gradient_is_added_to_in_place():
+    w = mt.ones(5, 4, requires_grad=True)
+    x = mt.ones(3, 4)
+    (x @ w.t()).sum().backward()
+    before = w.grad
+    (x @ w.t()).sum().backward()
+    assert w.grad is before
+    assert (w.grad == 6).all()
