@@ -133,13 +133,14 @@ def gemm(m, rows, cols, inner, dtype, ta=False, tb=False):
     return lambda: a @ b
 
 
-def allow_tf32(m, run):
-    """A call with TF32 products allowed."""
+def with_tf32(m, run, allowed):
+    """A call with TF32 products and convolutions allowed or not."""
 
     def f():
-        m.backends.cuda.matmul.allow_tf32 = True
+        m.backends.cuda.matmul.allow_tf32 = m.backends.cudnn.allow_tf32 = allowed
         run()
         m.backends.cuda.matmul.allow_tf32 = False
+        m.backends.cudnn.allow_tf32 = True
 
     return f
 
@@ -155,7 +156,7 @@ for _n in (512, 1024, 2048, 4096, 8192):
 
         def _make(m, n=_n, dtype=_dtype, kind=_kind):
             run = gemm(m, n, n, n, dtype)
-            return allow_tf32(m, run) if kind == "tf32" else run
+            return with_tf32(m, run, True) if kind == "tf32" else run
 
         CASES[f"gemm {_kind} {_n}"] = Case(
             _make, 2 * _n**3, 3 * _n * _n * _size, _kind, 3 * _n * _n * _size
@@ -176,19 +177,21 @@ CASES["gemm bf16 16x4096x4096"] = Case(
 )
 
 
-def conv(m, batch, i, o, size, k, stride=1, dtype="float32", back=False):
+def conv(m, batch, i, o, size, k, stride=1, kind="fp32", back=False):
+    dtype = "bfloat16" if kind == "bf16" else "float32"
     x = normal(m, batch, i, size, size, dtype=dtype).contiguous(memory_format=m.channels_last)
     w = normal(m, o, i, k, k, dtype=dtype).contiguous(memory_format=m.channels_last)
     f = partial(m.nn.functional.conv2d, stride=stride, padding=k // 2)
     if not back:
-        return lambda: f(x, w)
+        return with_tf32(m, lambda: f(x, w), kind == "tf32")
     x.requires_grad_(), w.requires_grad_()
     y = f(x, w)
     dy = m.randn_like(y)
-    return lambda: m.autograd.grad(y, (x, w), dy, retain_graph=True)
+    step = partial(m.autograd.grad, y, (x, w), dy, retain_graph=True)
+    return with_tf32(m, step, kind == "tf32")
 
 
-for _kind, _dtype in (("fp32", "float32"), ("bf16", "bfloat16")):
+for _kind in ("fp32", "tf32", "bf16"):
     for _i, _o, _size, _k, _s in (
         (64, 64, 56, 3, 1),
         (128, 128, 28, 3, 1),
@@ -206,7 +209,7 @@ for _kind, _dtype in (("fp32", "float32"), ("bf16", "bfloat16")):
             "size": _size,
             "k": _k,
             "stride": _s,
-            "dtype": _dtype,
+            "kind": _kind,
         }
         _name = f"conv {_kind} {_i}->{_o} {_k}x{_k} s{_s} {_size}"
         CASES[_name] = Case(partial(conv, **_args), _flops, _foot, _kind, _foot)
@@ -239,19 +242,24 @@ for _t in (512, 2048, 8192):
                 )  # fmt: skip
 
 
-def training(m, name, captured):
+def training(m, name, captured, mixed=False):
     from minitorch.bench import models
 
     make = {
         "LeNet b128": partial(models.lenet, batch=128),
-        "GPT": models.gpt_step,
-        "MLP": models.mlp,
+        "ResNet-18": models.resnet_step,
+        "GPT": partial(models.gpt_step, capturable=captured),
+        "MLP": partial(models.mlp, capturable=captured),
     }[name]
     m.set_default_device("cuda")
     try:
-        step = make(m)
+        plain = make(m)
     finally:
         m.set_default_device("cpu")
+
+    def step():
+        with m.autocast("cuda", dtype=m.bfloat16, enabled=mixed):
+            plain()
 
     def run():
         m.set_default_device("cuda")
@@ -277,10 +285,10 @@ def training(m, name, captured):
     return replay
 
 
-for _name in ("MLP", "LeNet b128", "GPT"):
-    CASES[f"step {_name}"] = Case(
-        partial(training, name=_name, captured=False), 0, 0, "none", CACHE_BYTES
-    )
-    CASES[f"step {_name}, graph"] = Case(
-        partial(training, name=_name, captured=True), 0, 0, "none", CACHE_BYTES
-    )
+for _name in ("MLP", "LeNet b128", "ResNet-18", "GPT"):
+    for _mixed in (False, True):
+        for _captured in (False, True):
+            _title = f"step {_name}{', bf16' if _mixed else ''}{', graph' if _captured else ''}"
+            CASES[_title] = Case(
+                partial(training, name=_name, captured=_captured, mixed=_mixed), 0, 0, "none", CACHE_BYTES
+            )  # fmt: skip

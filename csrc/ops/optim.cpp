@@ -2,6 +2,7 @@
 
 #include "ops/amp.h"
 #include "ops/dispatch.h"
+#include "ops/iterators.h"
 #include "ops/optim_schedule.h"
 
 namespace mt {
@@ -21,21 +22,6 @@ OptimOptions with_betas(double beta1, double beta2, double eps, double weight_de
   return o;
 }
 
-// Whether the elements fill one block of memory, in whatever order.
-bool is_dense(const Tensor& t) {
-  if (t.is_contiguous()) return true;
-  bool seen[kMaxDims] = {};
-  int64_t expected = 1;
-  for (int done = 0; done < t.dim(); done++) {
-    int next = -1;
-    for (int i = 0; i < t.dim(); i++)
-      if (!seen[i] && (t.size(i) == 1 || t.stride(i) == expected)) next = i;
-    if (next < 0) return false;
-    seen[next] = true;
-    expected *= t.size(next);
-  }
-  return true;
-}
 bool same_layout(const Tensor& a, const Tensor& b) {
   return a.is_contiguous() ? b.is_contiguous() : a.strides() == b.strides();
 }

@@ -21,9 +21,9 @@ def linear_regression(m):
     return train_step(m, model, optimizer, m.randn(32, 1), m.randn(32, 1), m.nn.MSELoss())
 
 
-def mlp(m):
+def mlp(m, capturable=False):
     model = m.nn.Sequential(m.nn.Linear(784, 128), m.nn.ReLU(), m.nn.Linear(128, 10))
-    optimizer = m.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = m.optim.Adam(model.parameters(), lr=1e-3, capturable=capturable)
     return train_step(m, model, optimizer, m.randn(64, 784), m.randint(0, 10, (64,)))
 
 
@@ -81,7 +81,7 @@ def resnet_inference(m):
     return run
 
 
-def gpt_step(m):
+def gpt_step(m, capturable=False):
     """A 4-layer, 192-wide causal transformer over 8 x 128 characters."""
     nn, f = m.nn, m.nn.functional
     width, heads, length, symbols = 192, 6, 128, 65
@@ -113,7 +113,7 @@ def gpt_step(m):
             return self.head(self.norm(self.blocks(x))).view(-1, symbols)
 
     model = Gpt()
-    optimizer = m.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = m.optim.AdamW(model.parameters(), lr=1e-3, capturable=capturable)
     x, y = m.randint(0, symbols, (8, length)), m.randint(0, symbols, (8 * length,))
     return train_step(m, model, optimizer, x, y)
 
