@@ -101,10 +101,11 @@ void add_unique(int64_t n, int64_t below) {
   const std::string name = std::to_string(n) + "/of" + std::to_string(below);
   add("unique/int64/" + name, {.bytes = 16.0 * double(n)}, [=](Operands& o) -> Call {
     int64_t *x = o.indices(n, below), *order = o.indices(n, 2), *group = o.indices(n, 2);
-    int64_t *first = o.indices(n, 2), *inverse = o.indices(n, 2), *counts = o.indices(n, 2);
+    int64_t *sorted = o.indices(n, 2), *first = o.indices(n, 2), *inverse = o.indices(n, 2),
+            *counts = o.indices(n, 2);
     return [=] {
-      sort_forward(DType::Int64, false, x, nullptr, order, 1, n, nullptr);
-      unique_groups(DType::Int64, x, order, n, 1, group);
+      sort_forward(DType::Int64, false, x, sorted, order, 1, n, nullptr);
+      unique_groups(DType::Int64, sorted, nullptr, n, 1, group);
       unique_fill(order, group, n, n < below ? n : below, first, inverse, counts);
     };
   });

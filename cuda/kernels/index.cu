@@ -5,13 +5,14 @@
 // and its element left out, so no access leaves x.
 //
 // Several elements may address the same place of x; the result never depends on the order in which
-// threads run: a first pass notes the last writer of each place, a second one lets it write; sums
-// are in index_reduce.cu. Rows that are contiguous are moved in units of 16 bytes. Bytes: index,
-// values and x once; writes 4 bytes per unit of x's extent.
+// threads run. Writes to a large part of x: a first pass notes the last writer of each place, a
+// second one lets it write. Writes to few places of a large x: the index is sorted by place, and
+// the last element of each place writes its row. Sums are in index_reduce.cu. Rows that are
+// contiguous are moved in units of 16 bytes. Bytes: index, values and x once; writes up to 16 bytes
+// per unit written for the notes.
 #include "ops/index.h"
 
-#include "cuda/core/scratch.h"
-#include "cuda/kernels/index.cuh"
+#include "cuda/kernels/index_places.cuh"
 
 namespace mt::cuda {
 namespace {
@@ -55,11 +56,64 @@ __global__ void __launch_bounds__(kThreads)
   *reinterpret_cast<T*>(t.x + place) = *reinterpret_cast<const T*>(t.y + offset[0]);
 }
 
+// wins[i]: no element behind i addresses the same place.
+template <class K>
+__global__ void __launch_bounds__(kThreads)
+    wins_kernel(const K* keys, const uint32_t* order, uint32_t n, bool* wins) {
+  const uint32_t j = blockIdx.x * kThreads + threadIdx.x;
+  if (j < n) wins[order[j]] = j + 1 == n || keys[j + 1] != keys[j];
+}
+
+// Threads along x: the units of a row; along y: elements of the index.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    set_rows_kernel(const Space own, const Space row, const Target t, const bool* wins) {
+  const uint32_t r = blockIdx.x * blockDim.x + threadIdx.x;
+  if (r >= row.numel) return;
+  int64_t in_row[3];
+  locate(row, r, in_row);
+  for (uint32_t i = blockIdx.y * blockDim.y + threadIdx.y; i < own.numel;
+       i += gridDim.y * blockDim.y) {
+    if (!wins[i]) continue;
+    int64_t offset[3];
+    locate(own, i, offset);
+    const int64_t k = checked(t, at(t.index + offset[2]));
+    if (k < 0) continue;
+    *reinterpret_cast<T*>(t.x + offset[1] + in_row[1] + k * t.step) =
+        *reinterpret_cast<const T*>(t.y + offset[0] + in_row[0]);
+  }
+}
+
+template <class K>
+void find_winners(const IndexLoop& loop, const Space& own, const Places& places, bool* wins) {
+  const SortedPlaces<K> sorted(loop, own, places);
+  MT_LAUNCH((wins_kernel<K>), grid_for(own.numel, kThreads), kThreads, 0, stream(), sorted.keys(),
+            sorted.order(), own.numel, wins);
+}
+
+template <class T>
+void set_rows(const IndexLoop& loop) {
+  const Space own = own_space(loop.it), row = row_space(loop.it);
+  const Places places = places_of(loop, own);
+  const Scratch wins(own.numel);
+  if (own.numel == 1) MT_CUDA_CHECK(cudaMemsetAsync(wins.as<void>(), 1, 1, stream()));
+  else if (places.fit_32_bits()) find_winners<uint32_t>(loop, own, places, wins.as<bool>());
+  else find_winners<uint64_t>(loop, own, places, wins.as<bool>());
+  unsigned across = 1;
+  while (across < row.numel && across < unsigned(kThreads)) across *= 2;
+  const dim3 block{across, unsigned(kThreads) / across};
+  const dim3 grid{grid_for(row.numel, across), grid_for(own.numel, block.y, 65535)};
+  MT_LAUNCH((set_rows_kernel<T>), grid, block, 0, stream(), own, row, target_of(loop),
+            wins.as<bool>());
+}
+
 template <class T>
 void set_as(const IndexLoop& loop) {
+  const int64_t units = extent(loop, sizeof(T)) / int64_t(sizeof(T));
+  if (units > 4 * loop.it.numel) return set_rows<T>(loop);
   const Space space = space_of(loop.it);
   const Target target = target_of(loop);
-  const size_t bytes = size_t(extent(loop, sizeof(T))) / sizeof(T) * sizeof(uint32_t);
+  const size_t bytes = size_t(units) * sizeof(uint32_t);
   Scratch owner(bytes);
   MT_CUDA_CHECK(cudaMemsetAsync(owner.as<void>(), 0, bytes, stream()));
   const unsigned grid = grid_for(space.numel, kThreads);

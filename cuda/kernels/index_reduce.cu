@@ -7,27 +7,11 @@
 // indices that differ (sort.cu).
 #include "ops/index.h"
 
-#include <numeric>
-
-#include "cuda/core/scratch.h"
-#include "cuda/kernels/index.cuh"
+#include "cuda/kernels/index_places.cuh"
 #include "cuda/kernels/segments.cuh"
-#include "cuda/kernels/sort.cuh"
 
 namespace mt::cuda {
 namespace {
-
-// Of each element that has an index of its own: the place of x in units of bytes, or `none`.
-template <class K>
-__global__ void __launch_bounds__(kThreads)
-    place_kernel(const Space s, const Target t, int64_t unit, K none, K* places) {
-  const uint32_t i = blockIdx.x * kThreads + threadIdx.x;
-  if (i >= s.numel) return;
-  int64_t offset[3];
-  locate(s, i, offset);
-  const int64_t k = checked(t, at(t.index + offset[2]));
-  places[i] = k < 0 ? none : K((offset[1] + k * t.step) / unit);
-}
 
 // kVector: rows are contiguous and aligned to as many elements.
 template <IndexReduce op, class Value, int kVector>
@@ -77,42 +61,18 @@ struct Reduce {
   }
 };
 
-// Places of x that the elements of `own` can address, in units of the bytes that divide all of
-// them.
-struct Places {
-  int64_t unit, count;
-};
-Places places_of(const IndexLoop& loop, const Space& own) {
-  int64_t unit = 0, last = (loop.size - 1) * loop.step;
-  if (loop.size > 1) unit = loop.step;
-  for (int d = 0; d < own.ndim; d++) {
-    unit = std::gcd(unit, own.strides[d][1]);
-    last += (int64_t(own.shape[d].divisor) - 1) * own.strides[d][1];
-  }
-  if (unit == 0) unit = 1;
-  return {unit, last / unit + 1};
-}
-
 template <class Op, class K>
-void reduce_by(const IndexLoop& loop, const Op& op, const Places& places, DType dtype) {
-  const K none = K(places.count);
-  const uint32_t n = op.own.numel;
-  Scratch keys(n * sizeof(K)), sorted(n * sizeof(K)), order(n * sizeof(uint32_t));
-  MT_LAUNCH((place_kernel<K>), grid_for(n, kThreads), kThreads, 0, stream(), op.own,
-            target_of(loop), places.unit, none, keys.as<K>());
-  Sorted to;
-  to.values = sorted.as<void>();
-  to.order = order.as<uint32_t>();
-  sort_rows(dtype, false, keys.as<void>(), 1, n, to, bits_for(places.count));
-  reduce_segments(op, sorted.as<K>(), order.as<uint32_t>(), n, none, true);
+void reduce_by(const IndexLoop& loop, const Op& op, const Places& places) {
+  const SortedPlaces<K> sorted(loop, op.own, places);
+  reduce_segments(op, sorted.keys(), sorted.order(), op.own.numel, sorted.none, true);
 }
 
 template <class Op>
 void reduce_with(const IndexLoop& loop, const Space& own, const Space& row) {
   const Places places = places_of(loop, own);
   const Op op{own, row, row.numel, loop.it.data[0], loop.it.data[1], places.unit};
-  if (places.count < 0x7fffffff) reduce_by<Op, uint32_t>(loop, op, places, DType::Int32);
-  else reduce_by<Op, uint64_t>(loop, op, places, DType::Int64);
+  if (places.fit_32_bits()) reduce_by<Op, uint32_t>(loop, op, places);
+  else reduce_by<Op, uint64_t>(loop, op, places);
 }
 
 // Whether rows can be read in vectors of `bytes`.
@@ -130,10 +90,7 @@ bool vectors_fit(const IndexLoop& loop, const Space& own, const Space& row, int6
 
 template <IndexReduce op, class T>
 void reduce_typed(const IndexLoop& loop) {
-  // Dims along which the index stays and x moves are the row of an index.
-  const auto is_row = [&](int d) { return !loop.it.strides[d][2] && loop.it.strides[d][1]; };
-  const Space own = space_of(loop.it, [&](int d) { return !is_row(d); });
-  const Space row = space_of(loop.it, is_row);
+  const Space own = own_space(loop.it), row = row_space(loop.it);
   if constexpr (op == IndexReduce::add && __is_same(T, float)) {
     if (vectors_fit(loop, own, row, sizeof(T), 16))
       return reduce_with<Reduce<op, T, 4>>(loop, own, row);

@@ -107,32 +107,31 @@ __global__ void __launch_bounds__(kShortThreads) sort_short_kernel(const Rows<S>
 
 // --- rows of one tile
 
-template <class S>
+template <class S, int R>
 __global__ void __launch_bounds__(kDigits, 3) sort_tile_kernel(const Rows<S> r, int bits) {
   using K = Key<S>;
-  constexpr int R = kTileItems<K>;
-  MT_SHARED(K, moved, kTile<K>);
+  MT_SHARED(K, moved, R * kDigits);
   const Shared<uint32_t> moved_places = shared_cast<uint32_t>(moved);
   for (int64_t row = blockIdx.x; row < r.rows; row += gridDim.x) {
     K keys[R];
-    TilePlaces<K> places;
+    TilePlaces<R> places;
 #pragma unroll
     for (int j = 0; j < R; j++) {
-      const int i = tile_place<K>(j);
+      const int i = tile_place<R>(j);
       places.set(j, uint32_t(i));
       keys[j] = i < r.n ? r.key(row, i) : ~K(0);  // last of the last digit
     }
     for (int shift = 0; shift < bits; shift += 8) {
-      TilePlaces<K> to;
+      TilePlaces<R> to;
       uint32_t count;
       uint64_t unused;
-      rank_tile<K>(keys, shift, 0, to, &count, &unused);
+      rank_tile<R>(keys, shift, 0, to, &count, &unused);
 #pragma unroll
       for (int j = 0; j < R; j++) moved[to.get(j)] = keys[j];
       __syncthreads();
 #pragma unroll
       for (int j = 0; j < R; j++) {
-        const K key = moved[tile_place<K>(j)];
+        const K key = moved[tile_place<R>(j)];
         keys[j] = key;
       }
       __syncthreads();
@@ -141,13 +140,13 @@ __global__ void __launch_bounds__(kDigits, 3) sort_tile_kernel(const Rows<S> r, 
       __syncthreads();
 #pragma unroll
       for (int j = 0; j < R; j++) {
-        const uint32_t place = moved_places[tile_place<K>(j)];
+        const uint32_t place = moved_places[tile_place<R>(j)];
         places.set(j, place);
       }
       __syncthreads();
     }
 #pragma unroll
-    for (int j = 0; j < R; j++) moved_places[tile_place<K>(j)] = uint32_t(places.get(j));
+    for (int j = 0; j < R; j++) moved_places[tile_place<R>(j)] = uint32_t(places.get(j));
     __syncthreads();
     for (int i = threadIdx.x; i < r.n; i += kDigits) {
       const uint32_t place = moved_places[i];
@@ -254,15 +253,15 @@ __global__ void __launch_bounds__(kDigits, 3)
   K keys[R];
 #pragma unroll
   for (int j = 0; j < R; j++) {
-    const int i = tile_place<K>(j);
+    const int i = tile_place<R>(j);
     keys[j] = ~K(0);  // outside of the row: last of the last digit
     if (i < valid) keys[j] = from_keys ? from_keys[start + begin + i] : r.key(row, begin + i);
   }
   const uint32_t in_row = pass.counts[(row * pass.passes + pass.number) * kDigits + t];
-  TilePlaces<K> place;
+  TilePlaces<R> place;
   uint32_t count;
   uint64_t row_before;
-  const uint32_t first = rank_tile<K>(keys, shift, in_row, place, &count, &row_before);
+  const uint32_t first = rank_tile<R>(keys, shift, in_row, place, &count, &row_before);
   if (t == kDigits - 1) count -= uint32_t(kTile<K> - valid);
 
   // Thread t: how many of digit t the tiles before hold.
@@ -301,7 +300,7 @@ __global__ void __launch_bounds__(kDigits, 3)
   const Shared<uint32_t> moved_places = shared_cast<uint32_t>(moved);
 #pragma unroll
   for (int j = 0; j < R; j++) {
-    const int i = tile_place<K>(j);
+    const int i = tile_place<R>(j);
     if (i >= valid) continue;
     moved_places[place.get(j)] = from_keys ? from_places[start + begin + i] : uint32_t(begin + i);
   }
@@ -353,7 +352,11 @@ void sort_typed(const Rows<S>& r, int bits) {
   }
   if (bits > SortKeys<S>::kBits) bits = SortKeys<S>::kBits;
   if (r.n > tile) return long_rows(r, int(ceil_div(bits, 8)));
-  MT_LAUNCH((sort_tile_kernel<S>), grid_for(r.rows, 1, 1 << 20), kDigits, 0, stream(), r, bits);
+  const unsigned grid = grid_for(r.rows, 1, 1 << 20);
+  constexpr int items = kTileItems<Key<S>>;
+  if (items > 8 && r.n <= 8 * kDigits)
+    MT_LAUNCH((sort_tile_kernel<S, 8>), grid, kDigits, 0, stream(), r, bits);
+  else MT_LAUNCH((sort_tile_kernel<S, items>), grid, kDigits, 0, stream(), r, bits);
 }
 
 }  // namespace

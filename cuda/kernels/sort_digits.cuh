@@ -42,21 +42,21 @@ struct SortKeys {
 constexpr int kDigits = 256;  // also the threads of a block: one per digit
 constexpr int kDigitWarps = kDigits / kWarp;
 
-// Elements per thread of a tile of keys K. Thread t has the elements tile_place(r) of its tile, in
-// the order of which elements of equal digits stay.
+// Elements per thread of a long row's tile of keys K. Thread t has the elements tile_place(r) of
+// its tile, in the order of which elements of equal digits stay.
 template <class K>
 constexpr int kTileItems = sizeof(K) == 4 ? 16 : 8;
 template <class K>
 constexpr int kTile = kTileItems<K> * kDigits;
-template <class K>
+template <int R>
 __device__ __forceinline__ int tile_place(int r) {
-  return warp_index() * (kWarp * kTileItems<K>)+r * kWarp + lane_index();
+  return warp_index() * (kWarp * R) + r * kWarp + lane_index();
 }
 
 // Places in a tile, two in a register.
-template <class K>
+template <int R>
 struct TilePlaces {
-  uint32_t word[kTileItems<K> / 2];
+  uint32_t word[R / 2];
 
   __device__ __forceinline__ int get(int r) const {
     return int(r % 2 ? word[r / 2] >> 16 : word[r / 2] & 0xffffu);
@@ -120,16 +120,16 @@ __device__ __forceinline__ void count_digit(Shared<uint32_t> counts, int digit, 
 // Where each of this thread's elements goes when its tile is sorted by the digit at `shift`,
 // stable. Thread d gets the number of elements with digit d in *count, and returns where they
 // begin; `extra` of threads 0 .. d - 1 is summed up in *extra_before (below 2^48) in the same scan.
-template <class K>
-__device__ __forceinline__ uint32_t rank_tile(const K (&keys)[kTileItems<K>], int shift,
-                                              uint64_t extra, TilePlaces<K>& place, uint32_t* count,
+template <int R, class K>
+__device__ __forceinline__ uint32_t rank_tile(const K (&keys)[R], int shift, uint64_t extra,
+                                              TilePlaces<R>& place, uint32_t* count,
                                               uint64_t* extra_before) {
   MT_SHARED(uint32_t, warp_counts, kDigitWarps* kDigits);
   const int lane = lane_index(), own = warp_index() * kDigits;
   for (int d = lane; d < kDigits; d += kWarp) warp_counts[own + d] = 0;
   __syncwarp();
 #pragma unroll
-  for (int r = 0; r < kTileItems<K>; r++) {
+  for (int r = 0; r < R; r++) {
     const int digit = int(keys[r] >> shift) & (kDigits - 1);
     const uint32_t same = lanes_with(digit);
     const uint32_t before = warp_counts[own + digit];
@@ -154,7 +154,7 @@ __device__ __forceinline__ uint32_t rank_tile(const K (&keys)[kTileItems<K>], in
   for (int w = 0; w < kDigitWarps; w++) warp_counts[w * kDigits + threadIdx.x] = first + of_warp[w];
   __syncthreads();
 #pragma unroll
-  for (int r = 0; r < kTileItems<K>; r++) {
+  for (int r = 0; r < R; r++) {
     const int digit = int(keys[r] >> shift) & (kDigits - 1);
     const uint32_t start = warp_counts[own + digit];
     place.add(r, start);

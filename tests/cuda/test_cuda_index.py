@@ -31,6 +31,19 @@ def test_rows(dtype, width):
         compare(lambda x, k: x.clone().index_fill_(0, k, 7), x, k)
 
 
+@pytest.mark.parametrize("n", [1, 5, 40])
+def test_few_writes_to_a_large_tensor(n):
+    """The last of equal indices wins; in rows of several dims, too."""
+    x, k, rows = random(900, 8), indices((n,), 4), random(n, 8, seed=1)
+    compare(lambda x, k, r: x.clone().index_copy_(0, k, r), x, k, rows)
+    compare(lambda x, k, r: x.clone().index_put_((k,), r[:, 0:1]), x, k, rows)
+    x, rows = random(2, 3, 700, 5), random(2, 3, n, 5)
+    compare(lambda x, k, r: x.clone().index_copy_(2, k, r), x, k, rows)
+    x = random(5, 3000)
+    compare(lambda x, k, v: x.clone().scatter_(1, k, v), x, indices((5, n), 3), random(5, n))
+    compare(lambda x, k: x.clone().index_put_((k, k + 1), k.float()), x, k)
+
+
 def test_planes_and_several_dims():
     x, k = random(5, 6, 8), indices((3, 4), 5)
     compare(lambda x, k: x[:, k], x, k)

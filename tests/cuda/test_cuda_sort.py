@@ -10,7 +10,7 @@ import minitorch
 from .cuda_helpers import needs_gpu, numbers
 
 pytestmark = needs_gpu
-SHAPES = [(5, 7), (300, 3), (3, 130), (2, 1500), (1, 4100), (2, 9001)]
+SHAPES = [(5, 7), (300, 3), (3, 130), (2, 1500), (2, 3000), (1, 4100), (2, 9001)]
 
 
 def values(shape, dtype, seed=0):
