@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(128)
     }
   }
   for (int step = 4; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
-  if (there && threadIdx.x % 8 == 0) numbers[row] = make_float2(g.lse[row] * kLog2E, sum);
+  if (there && threadIdx.x % 8 == 0) numbers[row] = make_float2(g.lse[row], sum);
 }
 
 template <class S, bool kGeneral, class T = typename S::T>

@@ -21,7 +21,7 @@ template <class Element, int Width, int Pieces, int Keys, int BlocksPerMultiproc
 struct ForwardShape {
   using T = Element;
   static constexpr int W = Width, P = Pieces, N = Keys / 8;
-  static constexpr int kSteps = W <= 64 ? 4 : 2;
+  static constexpr int kSteps = W > 64 ? 2 : ptx::kSm90 ? 1 : 4;  // without spills
   static constexpr int kWarps = 4, kThreads = kWarps * 32, kBlocks = BlocksPerMultiprocessor;
   static constexpr int kRows = kWarps * 16 * P, kKeys = Keys;
   static constexpr int kQueryBytes = kRows * W * 2, kKeyBytes = kKeys * W * 2;
@@ -40,6 +40,9 @@ struct KeyCuts {
   }
 };
 
+// What maxima start from: less than all scores and finite, so that differences are numbers.
+constexpr float kLowest = -3.3e38f;
+
 template <class S, bool kGeneral, class T = typename S::T>
 __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlocks > 2))
     attention_mma_forward_kernel(const AttentionArgs a, T* __restrict__ out,
@@ -52,8 +55,8 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
   const TileTask task(int(a.heads), tiles, S::kRows, a.causal);
   const int i0 = task.first, lane = int(threadIdx.x) % 32;
   const int warp_row = __shfl_sync(0xffffffffu, int(threadIdx.x) / 32, 0) * 16 * P;
-  const int queries = int(a.queries), begin = int(blockIdx.y) * cuts.keys;
-  int end = min(int(a.keys), begin + cuts.keys);
+  const int queries = int(a.queries), begin = P == 1 ? int(blockIdx.y) * cuts.keys : 0;
+  int end = P == 1 ? min(int(a.keys), begin + cuts.keys) : int(a.keys);
   if (a.causal) end = min(end, i0 + S::kRows);
   const int kv_head = task.h / int(a.heads / a.kv_heads);
   const Shared<char> own_rows = smem + warp_row * Tile::kRowBytes;
@@ -75,7 +78,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
 #pragma unroll
   for (int p = 0; p < P; p++)
 #pragma unroll
-    for (int half = 0; half < 2; half++) maximum[p][half] = -kInfinity, total[p][half] = 0.0f;
+    for (int half = 0; half < 2; half++) maximum[p][half] = kLowest, total[p][half] = 0.0f;
 
 #pragma unroll 1
   for (int j0 = begin; j0 < end; j0 += S::kKeys) {
@@ -92,6 +95,10 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
     ptx::cp_async_commit();
 
     scores.template mask<T, false>(i0 + warp_row + lane / 4, j0 + lane % 4 * 2, s);
+    // Weights are taken relative to a maximum that moves only where one would exceed 2^8: after the
+    // first tiles hardly ever, which saves multiplying the sums and exchanging maxima.
+    float high[P][2];
+    bool moves = false;
 #pragma unroll
     for (int p = 0; p < P; p++)
 #pragma unroll
@@ -99,24 +106,37 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
         float m = -kInfinity;
 #pragma unroll
         for (int n = 0; n < N; n++) m = fmaxf(m, fmaxf(s[p][n][half * 2], s[p][n][half * 2 + 1]));
-        m = fmaxf(row_max(m) * scores.factor, maximum[p][half]);
-        // Where everything is hidden so far, differences are taken from 0.
-        const float origin = m == -kInfinity ? 0.0f : m;
-        const float correction = ptx::exp2_approx(maximum[p][half] - origin);
-        maximum[p][half] = m;
+        high[p][half] = m * scores.factor;
+        moves = moves || high[p][half] > maximum[p][half] + 8.0f;
+      }
+    if (__any_sync(0xffffffffu, moves)) {
+#pragma unroll
+      for (int p = 0; p < P; p++)
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+          const float m = fmaxf(row_max(high[p][half]), maximum[p][half]);
+          const float correction = ptx::exp2_approx(maximum[p][half] - m);
+          maximum[p][half] = m;
+          total[p][half] *= correction;
+#pragma unroll
+          for (int n = 0; n < M; n++)
+#pragma unroll
+            for (int e = half * 2; e < half * 2 + 2; e++) sum[p][n][e] *= correction;
+        }
+    }
+#pragma unroll
+    for (int p = 0; p < P; p++)
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
         float all = 0.0f;
 #pragma unroll
         for (int n = 0; n < N; n++)
 #pragma unroll
           for (int e = half * 2; e < half * 2 + 2; e++) {
-            s[p][n][e] = ptx::exp2_approx(s[p][n][e] * scores.factor - origin);
+            s[p][n][e] = ptx::exp2_approx(s[p][n][e] * scores.factor - maximum[p][half]);
             all += s[p][n][e];
           }
-        total[p][half] = total[p][half] * correction + all;
-#pragma unroll
-        for (int n = 0; n < M; n++)
-#pragma unroll
-          for (int e = half * 2; e < half * 2 + 2; e++) sum[p][n][e] *= correction;
+        total[p][half] += all;
       }
     add_weighted_rows<T, S::W>(s, values_tile, left, 0, sum);
   }
@@ -150,7 +170,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
       for (int n = 0; n < M; n++)
 #pragma unroll
         for (int e = half * 2; e < half * 2 + 2; e++) sum[p][n][e] *= inverse;
-      if (there && lane % 4 == 0) lse[row0 + row] = seen ? m * kLn2 + logf(all) : kInfinity;
+      if (there && lane % 4 == 0) lse[row0 + row] = seen ? m + log2f(all) : kInfinity;
     }
   if (P == 1 && cuts.sums) return;
   store_rows<T>(sum, own_rows, row_of<T>(out, out_at, task.b, task.h, i0 + warp_row), out_at.row,
@@ -165,13 +185,12 @@ __global__ void __launch_bounds__(128)
   const int64_t row = int64_t(blockIdx.x) * 4 + threadIdx.x / 32;
   if (row >= a.batch * a.heads * a.queries) return;
   const int lane = int(threadIdx.x) % 32;
-  float maximum = -kInfinity, total = 0.0f;
+  float maximum = kLowest, total = 0.0f;
   for (int part = 0; part < cuts.count; part++)
     maximum = fmaxf(maximum, cuts.row(a, part, row)[a.value_width]);
-  const float origin = maximum == -kInfinity ? 0.0f : maximum;
   for (int part = 0; part < cuts.count; part++) {
     const float* from = cuts.row(a, part, row) + a.value_width;
-    total += from[1] * ptx::exp2_approx(from[0] - origin);
+    total += from[1] * ptx::exp2_approx(from[0] - maximum);
   }
   const bool seen = !(total == 0.0f);
   const float inverse = seen ? 1.0f / total : 0.0f;
@@ -182,14 +201,14 @@ __global__ void __launch_bounds__(128)
     float x = 0.0f, y = 0.0f;
     for (int part = 0; part < cuts.count; part++) {
       const float* from = cuts.row(a, part, row);
-      const float factor = ptx::exp2_approx(from[a.value_width] - origin);
+      const float factor = ptx::exp2_approx(from[a.value_width] - maximum);
       const float2 v = *reinterpret_cast<const float2*>(from + column);
       x += v.x * factor;
       y += v.y * factor;
     }
     *reinterpret_cast<uint32_t*>(to + column) = ptx::pack_two<T>(x * inverse, y * inverse);
   }
-  if (lane == 0) lse[row] = seen ? maximum * kLn2 + logf(total) : kInfinity;
+  if (lane == 0) lse[row] = seen ? maximum + log2f(total) : kInfinity;
 }
 
 // --- host side

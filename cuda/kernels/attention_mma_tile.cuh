@@ -20,7 +20,7 @@ namespace mt::cuda {
 // What small grids are measured by: of the largest GPUs, so that bits are the same on every one.
 constexpr int64_t kMultiprocessors = 132;
 
-constexpr float kLog2E = 1.44269504f, kLn2 = 0.693147181f;
+constexpr float kLog2E = 1.44269504f;
 constexpr float kInfinity = __builtin_inff();
 
 template <int W>
@@ -165,6 +165,10 @@ struct Scores {
     scale = float(args.scale) * kLog2E;
     factor = in_log2() ? 1.0f : scale;
   }
+  // A mask's number; the least of them stay numbers.
+  static __device__ __forceinline__ float in_log2(float m) {
+    return m == -kInfinity ? m : fmaxf(m * kLog2E, -3e38f);
+  }
   __device__ __forceinline__ bool in_log2() const {
     return kGeneral && (!(scale > 0.0f) || (a.mask && !a.mask_is_bool));
   }
@@ -190,7 +194,7 @@ struct Scores {
             if (n * 8 + e >= columns) continue;
             const M m = mask[(n * 8 + e) * column_step];
             if constexpr (__is_same(M, bool)) score = m ? score : -kInfinity;
-            else score += load(m) * kLog2E;
+            else score += in_log2(load(m));
           }
       }
   }

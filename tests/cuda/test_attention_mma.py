@@ -125,6 +125,21 @@ def test_masks(kind):
         assert not got[1][1, 0, 3].any()
 
 
+@pytest.mark.parametrize("least", [-1e9, -3.4e38, -float("inf")])
+def test_rows_of_the_least_numbers(least):
+    """Finite gradients where masks that are added hide every key of a query."""
+    q, k, v = operands(20, 40, 16)
+    mask = minitorch.zeros(20, 40)
+    mask[3:5] = least
+    mask[6, 10:] = least
+    dout = uniform(1, 1, 20, 16, dtype="bfloat16", seed=9)
+    got = run(q, k, v, dout, mask)
+    assert all(x.isfinite().all() for x in got)
+    alone = run(q[:, :, 6:7], k[:, :, :10], v[:, :, :10], dout[:, :, 6:7])
+    np.testing.assert_allclose(numbers(got[0][0, 0, 6]), numbers(alone[0][0, 0, 0]), atol=2**-8)
+    np.testing.assert_allclose(numbers(got[1][0, 0, 6]), numbers(alone[1][0, 0, 0]), atol=2**-8)
+
+
 @pytest.mark.parametrize("scale", [-0.5, 0.0, 2.0])
 def test_scales(scale):
     check(*operands(20, 40, 32), scale=scale)
@@ -170,11 +185,16 @@ def test_nothing_to_see():
     assert run(q[:, :, :0], k, v, q[:, :, :0])[3].tolist() == [[[[0.0] * 8]]]
 
 
-def test_large_scores_and_nan():
-    q, k, v = operands(40, 40, 16, dtype="float16")
-    want = reference(q * 100, k * 10, v, v, None, True, None)[0]
-    got = F.scaled_dot_product_attention(q * 100, k * 10, v, is_causal=True)
-    np.testing.assert_allclose(numbers(got), want, rtol=0, atol=TOLERANCE["float16"])
+@pytest.mark.parametrize("width", [16, 128])
+def test_large_scores_and_nan(width):
+    """Scores of hundreds, some of which grow along the keys and move the maximum often."""
+    q, k, v = operands(40, 140, width, dtype="float16")
+    ramp = minitorch.arange(140.0).reshape(140, 1).cuda().half() / 16
+    for k_, causal in ((k * 10, True), (k.abs() * ramp, False)):
+        q_ = q * 100 if causal else q.abs() * 4
+        want = reference(q_, k_, v, q[..., : v.shape[-1]], None, causal, None)[0]
+        got = F.scaled_dot_product_attention(q_, k_, v, is_causal=causal)
+        np.testing.assert_allclose(numbers(got), want, rtol=0, atol=TOLERANCE["float16"])
     k[0, 0, 20, 3] = float("nan")
     out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
     assert out.isnan().any(-1).flatten().tolist() == [False] * 20 + [True] * 20
