@@ -188,7 +188,7 @@ def conv(m, batch, i, o, size, k, stride=1, dtype="float32", back=False):
     return lambda: m.autograd.grad(y, (x, w), dy, retain_graph=True)
 
 
-for _kind, _dtype in (("fp32", "float32"), ("bf16", "bfloat16")):
+for _kind, _dtype in (("tf32", "float32"), ("bf16", "bfloat16")):
     for _i, _o, _size, _k, _s in (
         (64, 64, 56, 3, 1),
         (128, 128, 28, 3, 1),
