@@ -150,14 +150,19 @@ void gather(const ConvParams& p, bool backward, const T* x, const T* w, const T*
   });
 }
 
-// One tap at every position: y[b] = w x[b], or its transpose. Planes long enough to fill tiles; of
-// 16-bit elements also aligned, others are packed better by conv_tensor_core.
+// One tap at every position: y[b] = w x[b], or its transpose, and where channels are innermost one
+// product y = x w^T. Planes long enough to fill tiles; of 16-bit elements also aligned, others are
+// packed better by conv_tensor_core.
 template <class T>
 bool is_product(const ConvParams& p) {
   for (int d = 0; d < 3; d++)
     if (p.kernel[d] != 1 || p.stride[d] != 1 || p.padding[d] != 0) return false;
   if (dtype_of<T>::value == DType::Float32 && !p.tf32 && allow_tf32()) return false;
-  return p.groups == 1 && !p.last && p.in_size() >= 128 && p.in_size() * sizeof(T) % 16 == 0;
+  return p.groups == 1 &&
+         (p.last || (p.in_size() >= 128 && p.in_size() * int64_t(sizeof(T)) % 16 == 0));
+}
+void run_product(const ConvParams& p, const GemmArgs& g) {
+  if (g.m == 1 || g.n == 1 || !gemm_tensor_core(g, p.tf32, stream())) gemm(g);
 }
 template <class T>
 void product(const ConvParams& p, bool backward, const T* x, const T* w, const T* bias, T* y) {
@@ -167,8 +172,22 @@ void product(const ConvParams& p, bool backward, const T* x, const T* w, const T
   g.b = x, g.b_batch = k * n, g.b_row = n, g.b_col = 1;
   g.c = y, g.c_batch = m * n, g.c_row = n;
   g.bias = bias, g.bias_per_row = true;
-  if (m > 1 && gemm_tensor_core(g, p.tf32, stream())) return;
-  gemm(g);
+  if (p.last) {
+    g.batch = 1, g.m = p.batch * n, g.n = m;
+    g.b = w, g.b_row = g.a_col, g.b_col = g.a_row;
+    g.a = x, g.a_row = k, g.a_col = 1;
+    g.c_row = m, g.bias_per_row = false;
+  }
+  run_product(p, g);
+}
+// dw[o][c] = sum over positions of dy[j][o] x[j][c]
+template <class T>
+void product_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
+  GemmArgs g{.dtype = dtype_of<T>::value, .m = p.o, .n = p.c, .k = p.batch * p.in_size()};
+  g.a = dy, g.a_row = 1, g.a_col = p.o;
+  g.b = x, g.b_row = p.c, g.b_col = 1;
+  g.c = dw, g.c_row = p.c;
+  run_product(p, g);
 }
 
 // y (or dx, where backward) from x (dy).
@@ -231,6 +250,7 @@ void gather_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
 
 template <class T>
 void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
+  if (p.last && is_product<T>(p)) return product_weight(p, dy, x, dw);
   if constexpr (sizeof(T) <= 4)
     if (conv_on_tensor_cores(dtype_of<T>::value, p))
       return conv_tensor_core_weight<T>(p, dy, x, dw);

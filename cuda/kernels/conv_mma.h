@@ -49,6 +49,8 @@ struct ConvWeightParams {
   const void* dy;
   int dy_pixel, dy_group;
   const Tap* taps;  // [n / 16 bytes]
+  // A stage's positions as images and distances of origins; where origins of a dim end.
+  int images_step, step[3], end[3];
   int m, n, k, k_split, splits, groups;
   float* partial;  // [splits, groups, m, n]
 };

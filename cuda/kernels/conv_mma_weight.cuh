@@ -2,8 +2,8 @@
 // N = taps by channels of x (channels fastest), K = positions of all images:
 //   dw[o][t c] = sum over j of dy[j][o] x[j s + t l - p][c]
 // Both operands have K across memory: rows of channels by cp.async, fragments by ldmatrix.trans.
-// A thread keeps one tap and finds its positions anew in each stage. Positions are cut into parts
-// that fill the device; the second pass adds them in order and brings dw into w's layout.
+// A thread keeps one tap and moves two positions along from stage to stage. Positions are cut into
+// parts that fill the device; the second pass adds them in order and brings dw into w's layout.
 // Grid: x = tiles, y = parts of the positions, z = group. Bytes and flops as in conv_mma.cuh.
 #pragma once
 #include "cuda/kernels/conv_mma_tile.cuh"
@@ -59,32 +59,50 @@ class PatchRows {
 
  public:
   __device__ __forceinline__ PatchRows(const ConvWeightParams& p, int col0, int k_begin, int k_end)
-      : images_(p.images),
-        group_(int64_t(blockIdx.z) * p.images.group),
-        k_(k_begin + row_.k),
-        end_(k_end) {
+      : p_(p) {
     const int col = col0 + row_.line;
+    left_ = col < p.n ? k_end - k_begin - row_.k : 0;
     if (col < p.n) tap_ = p.taps[col / Row::Tile::kPerChunk];
-    else end_ = 0;
-  }
-  __device__ __forceinline__ void next(Shared<char> tile) {
 #pragma unroll
     for (int j = 0; j < Row::kCopies; ++j) {
-      const int k = k_ + j * Row::kApart;
-      int at[3];
-      const T* from = images_.template origin<T>(uint32_t(k), at) + group_ + tap_.offset;
-      ptx::cp_async<16>(raw(tile + (row_.to + j * Row::kApart * Row::Tile::kRowBytes)), from,
-                        k < end_ && is_inside(at, tap_, images_.size) ? 16u : 0u);
+      int image;
+      p.images.positions.locate(uint32_t(k_begin + row_.k + j * Row::kApart), &image, at_[j]);
+#pragma unroll
+      for (int d = 0; d < 3; ++d) at_[j][d] = at_[j][d] * p.images.step[d] + p.images.shift[d];
+      from_[j] = static_cast<const T*>(p.images.data) + image * p.images.image +
+                 int64_t(blockIdx.z) * p.images.group + tap_.offset;
     }
-    k_ += Row::Tile::kDepth;
+  }
+  __device__ __forceinline__ void next(Shared<char> tile) {
+    const ConvImages& x = p_.images;
+#pragma unroll
+    for (int j = 0; j < Row::kCopies; ++j) {
+      int (&at)[3] = at_[j];
+      const int origin = ((at[0] * x.size[1] + at[1]) * x.size[2] + at[2]) * x.pixel;
+      const bool inside = is_inside(at, tap_, x.size) & (left_ > j * Row::kApart);
+      ptx::cp_async<16>(raw(tile + (row_.to + j * Row::kApart * Row::Tile::kRowBytes)),
+                        from_[j] + origin, inside ? 16u : 0u);
+      // The same place in the next stage: digits are added with carries.
+      int images = p_.images_step;
+#pragma unroll
+      for (int d = 2; d >= 0; --d) {
+        at[d] += p_.step[d];
+        const bool over = at[d] >= p_.end[d];
+        if (over) at[d] += x.shift[d] - p_.end[d];
+        if (d > 0) at[d - 1] += over ? x.step[d - 1] : 0;
+        else images += over;
+      }
+      from_[j] += images * x.image;
+    }
+    left_ -= Row::Tile::kDepth;
   }
 
  private:
   const Row row_;
-  const ConvImages& images_;
+  const ConvWeightParams& p_;
   Tap tap_ = {0, {kNoTap, kNoTap, kNoTap}};
-  const int64_t group_;
-  int k_, end_;
+  const T* from_[Row::kCopies];  // the image, from the tap's offset on
+  int at_[Row::kCopies][3], left_;
 };
 
 template <class T, int M, int N>

@@ -51,60 +51,64 @@ __global__ void __launch_bounds__(kThreads) conv_pack_images_kernel(PackImages p
   *reinterpret_cast<Vec<U, per>*>(dst) = out;
 }
 
-// A thread per chunk of K of a row of weights; `across`: neighbouring threads take neighbouring
-// rows, which lie next to each other in w (the input's gradient).
+struct TapTable {
+  int per, padded, row, pixel;
+  Tap* taps;
+  int* depth;
+
+  // Entry k of a class.
+  __device__ __forceinline__ void fill(const ClassRule& p, int kind, int k) const {
+    const ClassTaps mine(p, kind);
+    const int along = padded / per;
+    Tap tap = {0, {kNoTap, kNoTap, kNoTap}};
+    if (k < mine.all() * along) {
+      mine.tap(p, k / along, &tap);
+      tap.offset =
+          ((tap.d[0] * p.size[1] + tap.d[1]) * p.size[2] + tap.d[2]) * pixel + k % along * per;
+    }
+    taps[int64_t(kind) * row + k] = tap;
+    if (k == 0 && depth) depth[kind] = mine.all() * padded;
+  }
+};
+
+// A thread per entry of the table of taps, then one per chunk of K of a row of weights; `across`:
+// neighbouring threads take neighbouring rows, which lie close to each other in w (the input's
+// gradient).
 template <class U>
 __global__ void __launch_bounds__(kThreads)
-    conv_pack_weights_kernel(const ClassRule p, bool across, int padded, int row, const U* w,
-                             U* weights) {
+    conv_pack_weights_kernel(const ClassRule p, const TapTable table, bool across, int row,
+                             const U* w, U* weights) {
   constexpr int per = 16 / sizeof(U);
-  const int chunks = row / per, along = padded / per;
   int64_t at = thread_index();
+  const int64_t entries = int64_t(p.classes) * table.row;
+  if (at < entries) return table.fill(p, int(at / table.row), int(at % table.row));
+  at -= entries;
+  const int chunks = row / per, along = table.padded / per;
   if (at >= int64_t(p.classes) * p.groups * p.m * chunks) return;
-  int k, m;
-  if (across) {
-    m = int(at % p.m);
-    at /= p.m;
-    k = int(at % chunks);
-    at /= chunks;
-  } else {
-    k = int(at % chunks);
-    at /= chunks;
-    m = int(at % p.m);
-    at /= p.m;
-  }
+  const int inner = across ? p.m : chunks, outer = across ? chunks : p.m;
+  const int in = int(at % inner), out = int(at / inner % outer);
+  const int k = across ? out : in, m = across ? in : out;
+  at /= int64_t(inner) * outer;
   const int g = int(at % p.groups), kind = int(at / p.groups);
   const ClassTaps taps(p, kind);
   const int n = k / along, channel = k % along * per;
-  Vec<U, per> out = {};
+  Vec<U, per> chunk = {};
   if (n < taps.all()) {
     Tap tap;
     const int t = taps.tap(p, n, &tap);
     const U* from = w + g * p.w_group + m * p.w_m + channel * p.w_channel + t;
 #pragma unroll
     for (int e = 0; e < per; e++)
-      if (channel + e < p.channels) out.v[e] = from[e * p.w_channel];
+      if (channel + e < p.channels) chunk.v[e] = from[e * p.w_channel];
   }
   *reinterpret_cast<Vec<U, per>*>(weights + ((int64_t(kind) * p.groups + g) * p.m + m) * row +
-                                  k * per) = out;
+                                  k * per) = chunk;
 }
 
-// Block y is a class.
 __global__ void __launch_bounds__(kThreads)
-    conv_pack_taps_kernel(const ClassRule p, int per, int padded, int taps_row, int pixel,
-                          Tap* __restrict__ taps, int* __restrict__ depth) {
-  const int k = int(blockIdx.x * kThreads + threadIdx.x), kind = int(blockIdx.y);
-  if (k >= taps_row) return;
-  const ClassTaps mine(p, kind);
-  const int along = padded / per;
-  Tap tap = {0, {kNoTap, kNoTap, kNoTap}};
-  if (k < mine.all() * along) {
-    mine.tap(p, k / along, &tap);
-    tap.offset =
-        ((tap.d[0] * p.size[1] + tap.d[1]) * p.size[2] + tap.d[2]) * pixel + k % along * per;
-  }
-  taps[int64_t(kind) * taps_row + k] = tap;
-  if (k == 0 && depth) depth[kind] = mine.all() * padded;
+    conv_pack_taps_kernel(const ClassRule p, const TapTable table) {
+  const int64_t k = thread_index();
+  if (k < table.row) table.fill(p, 0, int(k));
 }
 
 template <class T>
@@ -152,24 +156,22 @@ void conv_pack_images(int64_t size, const void* src, bool last, int64_t batch, i
 void conv_pack_weights(int64_t size, const ClassRule& rule, const void* w, int padded, int row,
                        int taps_row, int pixel, void* weights, Tap* taps, int* depth) {
   const int per = int(16 / size);
-  MT_LAUNCH(conv_pack_taps_kernel, dim3(grid_for(taps_row, kThreads), unsigned(rule.classes)),
-            kThreads, 0, stream(), rule, per, padded, taps_row, pixel, taps, depth);
-  const int64_t chunks = int64_t(rule.classes) * rule.groups * rule.m * (row / per);
+  const TapTable table{per, padded, taps_row, pixel, taps, depth};
+  const int64_t chunks = int64_t(rule.groups) * rule.m * (row / per);
+  const unsigned blocks = grid_for(rule.classes * (taps_row + chunks), kThreads);
   const bool across = rule.w_m < rule.w_channel;
   if (size == 2)
-    MT_LAUNCH((conv_pack_weights_kernel<uint16_t>), grid_for(chunks, kThreads), kThreads, 0,
-              stream(), rule, across, padded, row, static_cast<const uint16_t*>(w),
-              static_cast<uint16_t*>(weights));
+    MT_LAUNCH((conv_pack_weights_kernel<uint16_t>), blocks, kThreads, 0, stream(), rule, table,
+              across, row, static_cast<const uint16_t*>(w), static_cast<uint16_t*>(weights));
   else
-    MT_LAUNCH((conv_pack_weights_kernel<uint32_t>), grid_for(chunks, kThreads), kThreads, 0,
-              stream(), rule, across, padded, row, static_cast<const uint32_t*>(w),
-              static_cast<uint32_t*>(weights));
+    MT_LAUNCH((conv_pack_weights_kernel<uint32_t>), blocks, kThreads, 0, stream(), rule, table,
+              across, row, static_cast<const uint32_t*>(w), static_cast<uint32_t*>(weights));
 }
 
 void conv_pack_taps(int64_t size, const ClassRule& rule, int padded, int pixel, Tap* taps) {
   const int per = int(16 / size), n = int(rule.most_taps) * (padded / per);
-  MT_LAUNCH(conv_pack_taps_kernel, grid_for(n, kThreads), kThreads, 0, stream(), rule, per, padded,
-            n, pixel, taps, nullptr);
+  MT_LAUNCH(conv_pack_taps_kernel, grid_for(n, kThreads), kThreads, 0, stream(), rule,
+            TapTable{per, padded, n, pixel, taps, nullptr});
 }
 
 template <class T>

@@ -29,9 +29,10 @@ struct Positions {
 
 __device__ __forceinline__ bool is_inside(const int (&at)[3], const Tap& tap,
                                           const int (&size)[3]) {
-  return unsigned(at[0]) + unsigned(tap.d[0]) < unsigned(size[0]) &&
-         unsigned(at[1]) + unsigned(tap.d[1]) < unsigned(size[1]) &&
-         unsigned(at[2]) + unsigned(tap.d[2]) < unsigned(size[2]);
+  // No short cuts, which would be branches.
+  return bool(int(unsigned(at[0]) + unsigned(tap.d[0]) < unsigned(size[0])) &
+              int(unsigned(at[1]) + unsigned(tap.d[1]) < unsigned(size[1])) &
+              int(unsigned(at[2]) + unsigned(tap.d[2]) < unsigned(size[2])));
 }
 
 // Convolution and its input's gradient as sums over gathered images: of x, or (backward) of dy.

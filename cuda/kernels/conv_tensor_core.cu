@@ -151,12 +151,17 @@ void conv_tensor_core_weight(const ConvParams& p, const void* dy, const void* x,
   g.images.image = p.in_size() * images.pixel();
   g.images.pixel = images.pixel();
   g.images.group = images.padded();
-  for (int d = 0; d < 3; d++) {
+  int64_t stage = depth;
+  for (int d = 2; d >= 0; d--) {
+    g.step[d] = int(stage % p.out[d] * p.stride[d]);
+    g.end[d] = int(p.out[d] * p.stride[d] - p.padding[d]);
+    stage /= p.out[d];
     g.images.size[d] = int(p.in[d]);
     g.images.step[d] = int(p.stride[d]);
     g.images.shift[d] = -int(p.padding[d]);
     g.images.positions.size[d] = Divider(uint32_t(p.out[d]));
   }
+  g.images_step = int(stage);
   g.dy = gradient.data();
   g.dy_pixel = gradient.pixel();
   g.dy_group = gradient.padded();
