@@ -38,18 +38,35 @@ TYPE_NAMES = {
 
 class _LegacyMeta(type):
     def __instancecheck__(cls, x):
-        return isinstance(x, _C.TensorBase) and x.dtype is cls.legacy_dtype
+        return (
+            isinstance(x, _C.TensorBase)
+            and x.dtype is cls.legacy_dtype
+            and x.device.type == cls.legacy_device
+        )
 
 
-def _legacy(name, dtype):
+def _legacy(name, dtype, device_type):
     def new(cls, *args, device=None):
         from .tensor import Tensor
 
-        return Tensor(*args, dtype=dtype)
+        t = Tensor(*args, dtype=dtype)
+        return t if device_type == "cpu" else t.to(device_type)
 
     return _LegacyMeta(
-        name, (), {"__new__": new, "legacy_dtype": dtype, "__doc__": f"Tensors of {dtype}."}
+        name,
+        (),
+        {
+            "__new__": new,
+            "legacy_dtype": dtype,
+            "legacy_device": device_type,
+            "__doc__": f"Tensors of {dtype} on a {device_type} device.",
+        },
     )
 
 
-LEGACY_TYPES = {name: _legacy(name, dtype) for dtype, name in TYPE_NAMES.items()}
+def legacy_types(device_type):
+    """The typed names for one type of device."""
+    return {name: _legacy(name, dtype, device_type) for dtype, name in TYPE_NAMES.items()}
+
+
+LEGACY_TYPES = legacy_types("cpu")

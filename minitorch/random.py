@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from ._load import _C
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .cuda import CUDAGraph
+
 _MASK = (1 << 64) - 1
 DEFAULT_SEED = 67280421310721
 _RELATIVE = -(1 << 63)  # kRelativePlace of csrc/ops/random.h, as an int64
 
-# The CUDAGraphs that are being recorded, by (device number, stream handle).
-recordings: dict[tuple[int, int], object] = {}
+# The CUDAGraphs that are being recorded, by handle.
+recordings: dict[int, CUDAGraph] = {}
 
 
 def _signed(value):
@@ -118,7 +122,7 @@ class Generator:
         index = self.device.index
         if index is None:
             index = _C.cuda_current_device()
-        recording = recordings.get((index, _C.cuda_current_stream(index)))
+        recording = recordings.get(_C.cuda_current_capture(index))
         if recording is None and any(r._draws_on(self) for r in recordings.values()):
             raise RuntimeError(
                 "a generator whose numbers are recorded in a CUDA graph was used on a stream that "

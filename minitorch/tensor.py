@@ -310,15 +310,20 @@ class Tensor(Operators, _C.TensorBase):
         )
 
     def type(self, dtype=None, non_blocking=False):
-        """The legacy type name, or the tensor converted to a dtype or such a name."""
+        """The legacy type name, or the tensor converted to a dtype, such a name or such a type; the
+        latter two say cpu or cuda as well."""
         if dtype is None:
-            return f"minitorch.{TYPE_NAMES[self.dtype]}"
+            return f"minitorch.{'cuda.' if self.is_cuda else ''}{TYPE_NAMES[self.dtype]}"
+        device = getattr(dtype, "legacy_device", None)
         if isinstance(dtype, str):
-            name = dtype.rpartition(".")[2]
+            place, _, name = dtype.rpartition(".")
             dtype = next((d for d, n in TYPE_NAMES.items() if n == name), None)
             if dtype is None:
                 raise ValueError(f"invalid type: {name!r}")
-        return self.to(getattr(dtype, "legacy_dtype", dtype))
+            device = "cuda" if place.endswith(".cuda") else "cpu"
+        if device is None or device == self.device.type:
+            device = self.device
+        return self.to(device, getattr(dtype, "legacy_dtype", dtype))
 
     def type_as(self, other):
         """The tensor with the dtype and device of other."""

@@ -84,7 +84,7 @@ Tensor poisson(const Tensor& rate, int64_t seed, int64_t offset) {
 Tensor randperm(int64_t n, int64_t seed, int64_t offset) {
   MT_CHECK(n >= 0, "randperm(): n must be non-negative, got ", n);
   MT_CHECK(offset >= 0,
-           "randperm(): cannot be captured in a graph, because the CPU makes its permutation");
+           "cannot be captured in a CUDA graph, because the CPU makes the permutation");
   Tensor y = empty({n}, DType::Int64, {});
   MT_DISPATCH_CPU(y.device(), n, random_permutation, y.data<int64_t>(), n, uint64_t(seed),
                   uint64_t(offset));

@@ -55,6 +55,10 @@ PyObject* raise_with_name(const char* name) {
       PyErr_SetString(PyExc_TypeError, concat(name, "(): ", e.what()).c_str());
       return nullptr;
     }
+    if (std::string(e.what()).rfind("cannot be captured", 0) == 0) {
+      PyErr_SetString(PyExc_RuntimeError, concat(name, "(): ", e.what()).c_str());
+      return nullptr;
+    }
   } catch (...) {
   }
   translate_exception();

@@ -29,9 +29,20 @@ py::object memory_stats(int64_t device) {
   d["reserved"] = s.reserved;
   d["peak_reserved"] = s.peak_reserved;
   d["allocations"] = s.allocations;
+  d["releases"] = s.releases;
+  d["bytes_ever"] = s.bytes_ever;
+  d["retries"] = s.retries;
+  d["failures"] = s.failures;
   return d;
 }
 void reset_peak_memory_stats(int64_t device) { cuda::reset_peak_memory_stats(int(device)); }
+void reset_accumulated_memory_stats(int64_t device) {
+  cuda::reset_accumulated_memory_stats(int(device));
+}
+void set_memory_limit(int64_t device, int64_t bytes) { cuda::set_memory_limit(int(device), bytes); }
+bool can_access_peer(int64_t device, int64_t peer) {
+  return cuda::can_access_peer(int(device), int(peer));
+}
 void empty_cache() { cuda::empty_cache(); }
 std::tuple<int64_t, int64_t> memory_info(int64_t device) {
   size_t free = 0, total = 0;
@@ -52,6 +63,9 @@ py::object properties(int64_t device) {
   d["shared_memory_per_block"] = p.shared_memory_per_block;
   d["shared_memory_per_block_optin"] = p.shared_memory_per_block_optin;
   d["L2_cache_size"] = p.l2_cache;
+  d["shared_memory_per_multiprocessor"] = p.shared_memory_per_multiprocessor;
+  d["regs_per_multiprocessor"] = p.registers_per_multiprocessor;
+  d["is_integrated"] = p.integrated;
   return d;
 }
 std::string architectures() { return cuda::architectures(); }
@@ -103,7 +117,7 @@ void graph_end(int64_t graph) { cuda::end_capture(handle(graph)); }
 void graph_abandon(int64_t graph) { cuda::abandon_capture(handle(graph)); }
 void graph_replay(int64_t graph) { cuda::replay_graph(handle(graph)); }
 void graph_delete(int64_t graph) { cuda::delete_graph(handle(graph)); }
-bool is_capturing(int64_t device) { return cuda::is_capturing(int(device)); }
+int64_t current_capture(int64_t device) { return number(cuda::current_capture(int(device))); }
 
 // A contiguous copy in page-locked memory.
 Tensor pin_memory(const Tensor& x) {
@@ -142,6 +156,9 @@ MT_BIND(cuda) {
   def_plain<&synchronize>(m, "cuda_synchronize");
   def_plain<&memory_stats>(m, "cuda_memory_stats");
   def_plain<&reset_peak_memory_stats>(m, "cuda_reset_peak_memory_stats");
+  def_plain<&reset_accumulated_memory_stats>(m, "cuda_reset_accumulated_memory_stats");
+  def_plain<&set_memory_limit>(m, "cuda_set_memory_limit");
+  def_plain<&can_access_peer>(m, "cuda_can_access_peer");
   def_plain<&empty_cache>(m, "cuda_empty_cache");
   def_plain<&memory_info>(m, "cuda_memory_info");
   def_plain<&properties>(m, "cuda_properties");
@@ -168,25 +185,33 @@ MT_BIND(cuda) {
   def_plain<&graph_abandon>(m, "cuda_graph_abandon");
   def_plain<&graph_replay>(m, "cuda_graph_replay");
   def_plain<&graph_delete>(m, "cuda_graph_delete");
-  def_plain<&is_capturing>(m, "cuda_is_capturing");
+  def_plain<&current_capture>(m, "cuda_current_capture");
   def_plain<&pin_memory>(m, "cuda_pin_memory");
   def_plain<&record_stream>(m, "cuda_record_stream");
   def_plain<&is_pinned>(m, "cuda_is_pinned");
 #else
   // Everything else says what is missing.
   constexpr const char* kMissing[] = {
-      "cuda_current_device", "cuda_set_device",         "cuda_check_device",
-      "cuda_synchronize",    "cuda_memory_stats",       "cuda_reset_peak_memory_stats",
-      "cuda_empty_cache",    "cuda_memory_info",        "cuda_properties",
-      "cuda_architectures",  "cuda_driver_version",     "cuda_runtime_version",
-      "cuda_allow_tf32",     "cuda_set_allow_tf32",     "cuda_current_stream",
-      "cuda_set_stream",     "cuda_stream_new",         "cuda_stream_delete",
-      "cuda_stream_query",   "cuda_stream_synchronize", "cuda_stream_wait_event",
-      "cuda_event_new",      "cuda_event_delete",       "cuda_event_record",
-      "cuda_event_query",    "cuda_event_synchronize",  "cuda_event_elapsed",
-      "cuda_graph_begin",    "cuda_graph_end",          "cuda_graph_abandon",
-      "cuda_graph_replay",   "cuda_graph_delete",       "cuda_is_capturing",
-      "cuda_pin_memory",     "cuda_record_stream",      "cuda_is_pinned",
+      "cuda_current_device",    "cuda_set_device",
+      "cuda_check_device",      "cuda_synchronize",
+      "cuda_memory_stats",      "cuda_reset_peak_memory_stats",
+      "cuda_empty_cache",       "cuda_memory_info",
+      "cuda_properties",        "cuda_architectures",
+      "cuda_driver_version",    "cuda_runtime_version",
+      "cuda_allow_tf32",        "cuda_set_allow_tf32",
+      "cuda_current_stream",    "cuda_set_stream",
+      "cuda_stream_new",        "cuda_stream_delete",
+      "cuda_stream_query",      "cuda_stream_synchronize",
+      "cuda_stream_wait_event", "cuda_event_new",
+      "cuda_event_delete",      "cuda_event_record",
+      "cuda_event_query",       "cuda_event_synchronize",
+      "cuda_event_elapsed",     "cuda_graph_begin",
+      "cuda_graph_end",         "cuda_graph_abandon",
+      "cuda_graph_replay",      "cuda_graph_delete",
+      "cuda_current_capture",   "cuda_reset_accumulated_memory_stats",
+      "cuda_set_memory_limit",  "cuda_can_access_peer",
+      "cuda_pin_memory",        "cuda_record_stream",
+      "cuda_is_pinned",
   };
   for (const char* name : kMissing)
     m.def(name, [](const py::args&) { fail(ErrorKind::Runtime, unavailable_reason()); });

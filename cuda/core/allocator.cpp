@@ -15,7 +15,8 @@ namespace {
 
 // Per device: what the pool does not know, live bytes by request.
 struct Ledger {
-  std::atomic<int64_t> allocated{0}, peak{0}, allocations{0};
+  std::atomic<int64_t> allocated{0}, peak{0}, allocations{0}, releases{0}, bytes_ever{0};
+  std::atomic<int64_t> retries{0}, failures{0}, limit{INT64_MAX};
 };
 
 Ledger& ledger(int device) {
@@ -56,17 +57,18 @@ OtherStreams& others() {
   return all;
 }
 
-// Lets the block's stream wait for them.
-void join_other_streams(void* data, cudaStream_t own) {
-  std::vector<cudaStream_t> streams;
-  {
-    std::lock_guard lock(others().mutex);
-    auto found = others().of_block.find(data);
-    if (found == others().of_block.end()) return;
-    streams = std::move(found->second);
-    others().of_block.erase(found);
-    others().blocks--;
-  }
+std::vector<cudaStream_t> take_other_streams(void* data) {
+  std::lock_guard lock(others().mutex);
+  auto found = others().of_block.find(data);
+  if (found == others().of_block.end()) return {};
+  std::vector<cudaStream_t> streams = std::move(found->second);
+  others().of_block.erase(found);
+  others().blocks--;
+  return streams;
+}
+
+// Lets the block's stream wait for the others.
+void join_streams(const std::vector<cudaStream_t>& streams, cudaStream_t own) {
   for (cudaStream_t stream : streams) {
     cudaEvent_t event;
     if (cudaEventCreateWithFlags(&event, cudaEventDisableTiming) != cudaSuccess) continue;
@@ -95,29 +97,36 @@ void* allocate(size_t bytes, int device, void** stream) {
   auto on = static_cast<cudaStream_t>(*stream);
   cudaMemPool_t pool = pool_of(device);
   void* data = nullptr;
+  Ledger& l = ledger(device);
   cudaError_t error = cudaSuccess;
-  if (!capture_allocate(on, bytes, &data, &error)) {
+  if (l.allocated + int64_t(bytes) > l.limit) {
+    error = cudaErrorMemoryAllocation;
+  } else if (!capture_allocate(on, bytes, &data, &error)) {
     error = cudaMallocFromPoolAsync(&data, bytes, pool, on);
     if (error == cudaErrorMemoryAllocation) {
       cudaGetLastError();
+      l.retries++;
       // Blocks whose frees are still queued, and what the pool keeps, may be enough.
       MT_CUDA_CHECK(cudaDeviceSynchronize());
       MT_CUDA_CHECK(cudaMemPoolTrimTo(pool, 0));
       error = cudaMallocFromPoolAsync(&data, bytes, pool, on);
     }
   }
-  Ledger& l = ledger(device);
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();
+    l.failures++;
     size_t free = 0, total = 0;
     memory_info(device, &free, &total);
     fail(ErrorKind::OutOfMemory, "CUDA out of memory: tried to allocate ", bytes,
          " bytes on cuda:", device, "; ", l.allocated.load(), " are in use by tensors, ", free,
-         " of ", total, " are free");
+         " of ", total, " are free",
+         l.limit < INT64_MAX ? "; set_per_process_memory_fraction() limits the tensors to " : "",
+         l.limit < INT64_MAX ? std::to_string(l.limit) : "");
   }
   check_call(error, "allocate");
   int64_t now = l.allocated += int64_t(bytes);
   l.allocations++;
+  l.bytes_ever += int64_t(bytes);
   int64_t peak = l.peak;
   while (now > peak && !l.peak.compare_exchange_weak(peak, now)) {
   }
@@ -127,10 +136,14 @@ void* allocate(size_t bytes, int device, void** stream) {
 void release(void* data, size_t bytes, int device, void* stream) noexcept {
   if (!data) return;
   ledger(device).allocated -= int64_t(bytes);
-  if (capture_release(data)) return;
-  if (others().blocks) join_other_streams(data, static_cast<cudaStream_t>(stream));
+  ledger(device).releases++;
+  std::vector<cudaStream_t> streams;
+  if (others().blocks) streams = take_other_streams(data);
+  auto own = static_cast<cudaStream_t>(stream);
+  if (capture_release(data, own, !streams.empty())) return;
+  join_streams(streams, own);
   // A failure here (a context that is gone at exit) has nobody to tell.
-  cudaFreeAsync(data, static_cast<cudaStream_t>(stream));
+  if (cudaFreeAsync(data, own) != cudaSuccess) cudaGetLastError();
 }
 
 void empty_cache() {
@@ -144,9 +157,26 @@ void empty_cache() {
 MemoryStats memory_stats(int device) {
   device = check_device(device);
   Ledger& l = ledger(device);
-  return {l.allocated, l.peak, int64_t(pool_figure(device, cudaMemPoolAttrReservedMemCurrent)),
-          int64_t(pool_figure(device, cudaMemPoolAttrReservedMemHigh)), l.allocations};
+  return {l.allocated,
+          l.peak,
+          int64_t(pool_figure(device, cudaMemPoolAttrReservedMemCurrent)),
+          int64_t(pool_figure(device, cudaMemPoolAttrReservedMemHigh)),
+          l.allocations,
+          l.releases,
+          l.bytes_ever,
+          l.retries,
+          l.failures};
 }
+
+// What is in use stays counted as allocated once.
+void reset_accumulated_memory_stats(int device) {
+  Ledger& l = ledger(check_device(device));
+  l.allocations = l.allocations - l.releases;
+  l.bytes_ever = l.allocated.load();
+  l.releases = l.retries = l.failures = 0;
+}
+
+void set_memory_limit(int device, int64_t bytes) { ledger(check_device(device)).limit = bytes; }
 
 void reset_peak_memory_stats(int device) {
   device = check_device(device);

@@ -100,6 +100,11 @@ cudaStream_t stream() { return static_cast<cudaStream_t>(current_stream(current_
 
 void fail_call(cudaError_t error, const char* call) {
   cudaGetLastError();  // a failed call must not be blamed on the next one
+  // csrc/python/bind.cpp knows this start and puts the op's name before it.
+  if (error == cudaErrorStreamCaptureUnsupported || error == cudaErrorStreamCaptureImplicit)
+    fail(ErrorKind::Runtime,
+         "cannot be captured in a CUDA graph, because the CPU waits for the GPU (",
+         error_text(error), ": ", call, ")");
   fail(error == cudaErrorMemoryAllocation ? ErrorKind::OutOfMemory : ErrorKind::Runtime,
        "CUDA error: ", error_text(error), " (", call, ")");
 }

@@ -16,6 +16,7 @@ const char* architectures();  // that the kernels were built for: "sm_80 sm_90a"
 // Of this thread, as the runtime keeps it. Throws where there is no such device.
 int current_device();
 void set_device(int index);
+bool can_access_peer(int device, int peer);
 // Throws "no CUDA device ..." unless `index` is one; -1 becomes the current device.
 int check_device(int index);
 
@@ -46,7 +47,9 @@ void set_allow_tf32(bool allow);
 struct MemoryStats {
   int64_t allocated, peak_allocated;  // bytes in live blocks
   int64_t reserved, peak_reserved;    // bytes that the driver's pool holds
-  int64_t allocations;
+  int64_t allocations, releases;      // counts of blocks
+  int64_t bytes_ever;                 // of all allocations together
+  int64_t retries, failures;          // requests that waited for unused memory; those in vain
 };
 
 // Ordered on the device's current stream, which `stream` keeps for the release. Throws OutOfMemory
@@ -58,6 +61,9 @@ void record_stream(void* data, void* stream);
 void empty_cache();
 MemoryStats memory_stats(int device);
 void reset_peak_memory_stats(int device);
+void reset_accumulated_memory_stats(int device);
+// Most bytes that live blocks may take together; more is OutOfMemory.
+void set_memory_limit(int device, int64_t bytes);
 void memory_info(int device, size_t* free, size_t* total);
 
 // Page-locked host memory.
@@ -96,12 +102,15 @@ void end_capture(void* graph);
 void abandon_capture(void* graph) noexcept;
 void replay_graph(void* graph);
 void delete_graph(void* graph) noexcept;
-bool is_capturing(int device);
+// The graph that the device's current stream is captured into, or null.
+void* current_capture(int device);
 
 struct Properties {
   std::string name;
   int major, minor, multi_processors, max_threads_per_multi_processor, warp_size;
   int64_t total_memory, shared_memory_per_block, shared_memory_per_block_optin, l2_cache;
+  int64_t shared_memory_per_multiprocessor, registers_per_multiprocessor;
+  bool integrated;
 };
 Properties properties(int device);
 int driver_version();

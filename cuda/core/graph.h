@@ -6,8 +6,9 @@ namespace mt::cuda {
 
 // False: `stream` is not captured, the caller allocates as usual. Else *data or *error is set.
 bool capture_allocate(cudaStream_t stream, size_t bytes, void** data, cudaError_t* error);
-// False: the block belongs to no graph.
-bool capture_release(void* data);
+// False: the block, which was made on `stream`, belongs to no graph and can be freed there now.
+// `shared`: other streams have used it.
+bool capture_release(void* data, cudaStream_t stream, bool shared);
 
 // A scope for calls, such as allocations, that a thread may otherwise not make while it captures.
 class RelaxedCapture {

@@ -1,4 +1,9 @@
 // Streams, events and the questions about a device.
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
 #include "cuda/core/device.h"
 #include "cuda/core/index_error.h"
 #include "cuda/core/stream.h"
@@ -19,6 +24,14 @@ bool is_done(cudaError_t error, const char* call) {
   return true;
 }
 
+// Streams that nobody holds, by device and priority. They are kept, not destroyed: a tensor that
+// was made on a stream may outlive it, and is freed on it.
+std::mutex mutex;
+auto& idle_streams() {
+  static auto& map = *new std::map<std::pair<int, int>, std::vector<cudaStream_t>>;
+  return map;
+}
+
 }  // namespace
 
 void synchronize(int device) {
@@ -36,7 +49,17 @@ void synchronize_stream(int device, void* stream) {
 }
 
 void* new_stream(int device, int priority) {
-  DeviceGuard guard(check_device(device));
+  device = check_device(device);
+  {
+    std::lock_guard lock(mutex);
+    auto& idle = idle_streams()[{device, priority}];
+    if (!idle.empty()) {
+      cudaStream_t stream = idle.back();
+      idle.pop_back();
+      return stream;
+    }
+  }
+  DeviceGuard guard(device);
   cudaStream_t stream = nullptr;
   MT_CUDA_CHECK(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, priority));
   return stream;
@@ -44,8 +67,10 @@ void* new_stream(int device, int priority) {
 
 void delete_stream(int device, void* stream) noexcept {
   if (!stream) return;
-  DeviceGuard guard(device);
-  cudaStreamDestroy(as_stream(stream));
+  int priority = 0;
+  if (cudaStreamGetPriority(as_stream(stream), &priority) != cudaSuccess) cudaGetLastError();
+  std::lock_guard lock(mutex);
+  idle_streams()[{device, priority}].push_back(as_stream(stream));
 }
 
 bool stream_done(int device, void* stream) {
@@ -102,7 +127,16 @@ Properties properties(int device) {
           int64_t(p.totalGlobalMem),
           int64_t(p.sharedMemPerBlock),
           int64_t(p.sharedMemPerBlockOptin),
-          int64_t(p.l2CacheSize)};
+          int64_t(p.l2CacheSize),
+          int64_t(p.sharedMemPerMultiprocessor),
+          int64_t(p.regsPerMultiprocessor),
+          p.integrated != 0};
+}
+
+bool can_access_peer(int device, int peer) {
+  int can = 0;
+  MT_CUDA_CHECK(cudaDeviceCanAccessPeer(&can, check_device(device), check_device(peer)));
+  return can != 0;
 }
 
 int driver_version() {

@@ -9,6 +9,7 @@ struct CUgraph_st {
   std::vector<std::function<cudaError_t()>> nodes;
   cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
   cudaStream_t origin = nullptr;
+  unsigned long long id = 0;  // of the capture
   bool invalid = false;
   // Memory allocated during the capture and freed within it: returned with the last graph.
   std::vector<void*> memory;

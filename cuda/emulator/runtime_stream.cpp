@@ -163,6 +163,8 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode mo
   s->capture = new CUgraph_st;
   s->capture->mode = mode;
   s->capture->origin = s;
+  static unsigned long long last_id = 0;
+  s->capture->id = ++last_id;
   captures.insert(s->capture);
   return cudaSuccess;
 }
@@ -196,6 +198,13 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* 
   *status = !s || !s->capture     ? cudaStreamCaptureStatusNone
             : s->capture->invalid ? cudaStreamCaptureStatusInvalidated
                                   : cudaStreamCaptureStatusActive;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamGetCaptureInfo(cudaStream_t handle, cudaStreamCaptureStatus* status,
+                                     unsigned long long* id) {
+  if (cudaError_t error = cudaStreamIsCapturing(handle, status)) return error;
+  CUstream_st* s;
+  if (id && find_stream(handle, &s) && s && s->capture) *id = s->capture->id;
   return cudaSuccess;
 }
 cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {

@@ -206,7 +206,7 @@ void multinomial_problem(const double* weights, int64_t rows, int64_t n, int64_t
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
   MT_CUDA_CHECK(cudaStreamIsCapturing(stream(), &status));
   MT_CHECK(status == cudaStreamCaptureStatusNone,
-           "multinomial(): cannot be captured in a graph, because the CPU checks its weights");
+           "cannot be captured in a CUDA graph, because the CPU checks the weights");
   const Scratch found(sizeof(int));
   int code = 0;
   MT_CUDA_CHECK(cudaMemsetAsync(found.as<int>(), 0, sizeof code, stream()));

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .._load import _C
 from .device import (
+    can_device_access_peer,
     current_device,
     device,
     device_count,
@@ -22,20 +23,31 @@ from .device import (
     is_bf16_supported,
     is_emulated,
     is_initialized,
+    is_tf32_supported,
     set_device,
     synchronize,
 )
 from .graphs import CUDAGraph, graph, graph_pool_handle, is_current_stream_capturing
 from .memory import (
+    device_memory_used,
     empty_cache,
+    get_allocator_backend,
+    get_per_process_memory_fraction,
     max_memory_allocated,
+    max_memory_cached,
     max_memory_reserved,
     mem_get_info,
     memory_allocated,
+    memory_cached,
     memory_reserved,
     memory_stats,
+    memory_stats_as_nested_dict,
     memory_summary,
+    reset_accumulated_memory_stats,
+    reset_max_memory_allocated,
+    reset_max_memory_cached,
     reset_peak_memory_stats,
+    set_per_process_memory_fraction,
 )
 from .random import (
     get_rng_state,
@@ -50,10 +62,12 @@ from .random import (
 )
 from .streams import (
     Event,
+    ExternalStream,
     Stream,
     StreamContext,
     current_stream,
     default_stream,
+    get_stream_from_external,
     set_stream,
     stream,
 )
@@ -62,8 +76,20 @@ OutOfMemoryError = _C.OutOfMemoryError
 
 
 def __getattr__(name):
-    if name == "amp":
-        from importlib import import_module
+    from importlib import import_module
 
-        return import_module(f"{__name__}.amp")
+    if name in ("amp", "nvtx"):
+        return import_module(f"{__name__}.{name}")
+    if name == "make_graphed_callables":
+        return import_module(f"{__name__}.graphed").make_graphed_callables
+    if name == "default_generators":
+        from ..random import gpu_generator
+
+        return tuple(gpu_generator(i) for i in range(device_count()))
+    if name.endswith("Tensor"):
+        from ..legacy import legacy_types
+
+        globals().update(legacy_types("cuda"))
+        if name in globals():
+            return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,6 +8,7 @@ from ..amp import GradScaler as _GradScaler
 from ..amp import autocast as _autocast
 from ..amp import custom_bwd as _custom_bwd
 from ..amp import custom_fwd as _custom_fwd
+from .device import is_available
 
 
 class autocast(_autocast):  # noqa: N801
@@ -36,4 +37,10 @@ class GradScaler(_GradScaler):
 custom_fwd = functools.partial(_custom_fwd, device_type="cuda")
 custom_bwd = functools.partial(_custom_bwd, device_type="cuda")
 
-__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
+
+def amp_definitely_not_available():
+    """Whether there is no GPU to use it on."""
+    return not is_available()
+
+
+__all__ = ["GradScaler", "amp_definitely_not_available", "autocast", "custom_bwd", "custom_fwd"]

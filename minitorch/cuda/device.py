@@ -141,6 +141,16 @@ def get_device_capability(device=None):
     return properties.major, properties.minor
 
 
+def can_device_access_peer(device, peer_device):
+    """Whether one GPU can read the memory of another directly."""
+    return _C.cuda_can_access_peer(number_of(device), number_of(peer_device))
+
+
+def is_tf32_supported():
+    """Whether the GPU can round the operands of float32 products to TF32 (8.0 and up)."""
+    return is_available() and get_device_capability()[0] >= 8
+
+
 def is_bf16_supported(including_emulation=True):
     """Whether the GPU computes in bfloat16 (compute capability 8.0 and up)."""
     return is_available() and get_device_capability()[0] >= 8

@@ -39,13 +39,13 @@ class CUDAGraph:
     """
 
     __slots__ = (
-        "__weakref__", "_draws", "_handle", "_index", "_keep_graph", "_registered", "_stream",
+        "__weakref__", "_capturing", "_draws", "_handle", "_index", "_keep_graph", "_registered",
     )  # fmt: skip
 
     def __init__(self, keep_graph=False):
         self._keep_graph = keep_graph
         self._handle = 0
-        self._stream = None  # (device, stream) while it is recorded
+        self._capturing = False
         self._registered = []
         self._draws = {}  # generator -> [its place, counters that a replay takes]
 
@@ -59,7 +59,7 @@ class CUDAGraph:
         Args:
             generator: of a GPU; call this before the recording starts.
         """
-        if self._stream is not None:
+        if self._capturing:
             raise RuntimeError("register_generator_state(): the recording has started")
         if not isinstance(generator, _random.Generator) or generator.device.type != "cuda":
             raise RuntimeError("register_generator_state(): expected a generator of a cuda device")
@@ -85,8 +85,7 @@ class CUDAGraph:
         if self._handle:
             raise RuntimeError("capture_begin(): this graph holds a recording; call reset() first")
         self._index = index = number_of(None)
-        stream = index, _C.cuda_current_stream(index)
-        if stream in _random.recordings:
+        if _C.cuda_current_capture(index):
             raise RuntimeError("capture_begin(): another graph is being captured on this stream")
         for generator in (_random.gpu_generator(index), *self._registered):
             self._draws[generator] = [_new_place(index), 0]
@@ -95,23 +94,23 @@ class CUDAGraph:
         except BaseException:
             self._give_places_back()
             raise
-        self._stream = stream
-        _random.recordings[stream] = self
+        self._capturing = True
+        _random.recordings[self._handle] = self
 
     def capture_end(self):
         """Ends the recording."""
-        if self._stream is None:
+        if not self._capturing:
             raise RuntimeError("capture_end(): capture_begin() was not called")
-        self._forget_stream()
+        self._stop_recording()
         try:
             _C.cuda_graph_end(self._handle)
         except BaseException:
             self.reset()
             raise
 
-    def _forget_stream(self):
-        del _random.recordings[self._stream]
-        self._stream = None
+    def _stop_recording(self):
+        del _random.recordings[self._handle]
+        self._capturing = False
 
     def _draws_on(self, generator):
         return generator in self._draws
@@ -130,7 +129,7 @@ class CUDAGraph:
 
     def replay(self):
         """Runs the recorded work on the current stream."""
-        if not self._handle or self._stream is not None:
+        if not self._handle or self._capturing:
             raise RuntimeError("CUDAGraph.replay(): nothing was captured")
         for generator, (place, counters) in self._draws.items():
             if counters:
@@ -146,13 +145,13 @@ class CUDAGraph:
         """
         if not self._keep_graph:
             raise RuntimeError("CUDAGraph.instantiate() is for graphs made with keep_graph=True")
-        if not self._handle or self._stream is not None:
+        if not self._handle or self._capturing:
             raise RuntimeError("CUDAGraph.instantiate(): nothing was captured")
 
     def reset(self):
         """Forgets the recording; its memory goes back when no tensor uses it."""
-        if self._stream is not None:
-            self._forget_stream()
+        if self._capturing:
+            self._stop_recording()
             _C.cuda_graph_abandon(self._handle)
         if self._handle:
             _C.cuda_graph_delete(self._handle)
@@ -227,7 +226,7 @@ class graph:
 
 def is_current_stream_capturing():
     """Whether the current stream is being recorded."""
-    return _C.cuda_device_count() > 0 and _C.cuda_is_capturing(number_of(None))
+    return bool(_random.recordings) and _C.cuda_current_capture(number_of(None)) != 0
 
 
 def graph_pool_handle():

@@ -15,10 +15,11 @@ class Stream:
         priority: 0, or -1 for a stream that goes first.
     """
 
-    __slots__ = ("__weakref__", "_index", "_owned", "cuda_stream")
+    __slots__ = ("__weakref__", "_index", "_owned", "cuda_stream", "priority")
 
     def __init__(self, device=None, priority=0, **_):
         self._index = number_of(device)
+        self.priority = priority
         self.cuda_stream = _C.cuda_stream_new(self._index, priority)
         self._owned = True
 
@@ -27,6 +28,7 @@ class Stream:
         """The object of a stream that is not ours to destroy."""
         self = cls.__new__(cls)
         self._index, self.cuda_stream, self._owned = index, handle, False
+        self.priority = 0
         return self
 
     def __del__(self):
@@ -37,6 +39,16 @@ class Stream:
     def device(self):
         """The GPU that the stream belongs to."""
         return dtypes.device("cuda", self._index)
+
+    @property
+    def device_index(self):
+        """Number of that GPU."""
+        return self._index
+
+    @property
+    def stream_id(self):
+        """A number for the stream."""
+        return self.cuda_stream
 
     def query(self):
         """Whether all work that was given to the stream is done."""
@@ -74,6 +86,21 @@ class Stream:
         return f"<minitorch.cuda.Stream device={self.device} cuda_stream={self.cuda_stream:#x}>"
 
 
+class ExternalStream(Stream):
+    """A stream that another library made and will destroy.
+
+    Args:
+        stream_ptr: its handle, an int.
+        device: the GPU that it belongs to; None is the current one.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, stream_ptr, device=None):
+        self._index = number_of(device)
+        self.cuda_stream, self.priority, self._owned = int(stream_ptr), 0, False
+
+
 class Event:
     """A mark in a stream's work, to wait for or to measure time with.
 
@@ -82,12 +109,14 @@ class Event:
         blocking: whether synchronize() sleeps instead of spinning.
     """
 
-    __slots__ = ("__weakref__", "_blocking", "_timing", "cuda_event")
+    __slots__ = ("__weakref__", "_blocking", "_index", "_timing", "cuda_event")
 
-    def __init__(self, enable_timing=False, blocking=False, interprocess=False):
+    def __init__(self, enable_timing=False, blocking=False, interprocess=False, external=False):
         if interprocess:
             raise NotImplementedError("Event(): events between processes are not supported")
-        self._timing, self._blocking = enable_timing, blocking
+        if external:
+            raise NotImplementedError("Event(): external events of a graph are not supported")
+        self._timing, self._blocking, self._index = enable_timing, blocking, None
         self.cuda_event = 0  # made when first recorded, on that stream's device
 
     def __del__(self):
@@ -99,7 +128,20 @@ class Event:
         stream = current_stream() if stream is None else stream
         if not self.cuda_event:
             self.cuda_event = _C.cuda_event_new(stream._index, self._timing, self._blocking)
+            self._index = stream._index
         _C.cuda_event_record(stream._index, self.cuda_event, stream.cuda_stream)
+
+    @property
+    def device(self):
+        """The GPU whose stream recorded the event first; None before."""
+        return None if self._index is None else dtypes.device("cuda", self._index)
+
+    def ipc_handle(self):
+        """Not available: events are not shared between processes."""
+        raise NotImplementedError("Event.ipc_handle(): events between processes are not supported")
+
+    def __repr__(self):
+        return f"<minitorch.cuda.Event {self.cuda_event:#x}>"
 
     def wait(self, stream=None):
         """Lets a stream (the current one by default) wait for the mark."""
@@ -136,6 +178,11 @@ def current_stream(device=None):
 def default_stream(device=None):
     """The stream that is current where no other was chosen."""
     return Stream._of(number_of(device), 0)
+
+
+def get_stream_from_external(data_ptr, device=None):
+    """The stream of a handle that another library made."""
+    return ExternalStream(data_ptr, device)
 
 
 def set_stream(stream):

@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+# States that do not follow their parameter: they lie where the steps are counted, in float32.
+COUNTS = ("step", "mu_product", "eta", "mu")
+
+
 class _Required:
     """Stands for a value that a parameter group must give."""
 
@@ -345,9 +349,9 @@ def check_fused(fused: Any, foreach: Any, differentiable: bool) -> None:
 
 
 def _cast(param: Tensor, value: Any, key: Any, group: dict[str, Any]) -> Any:
-    """`value` with its tensors on the device and, but for "step", of the dtype of `param`."""
+    """`value` with its tensors on the device and of the dtype of `param`, but for counts."""
     if isinstance(value, Tensor):
-        if key == "step":
+        if key in COUNTS:
             if group.get("capturable") or group.get("fused"):
                 moved = value.to(device=param.device, dtype=_C.float32)
                 return moved.clone() if moved is value else moved

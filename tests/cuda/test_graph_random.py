@@ -185,6 +185,8 @@ def test_the_state_is_not_for_reading_while_it_is_recorded():
     [
         ("randperm", lambda: m.randperm(10, device="cuda")),
         ("multinomial", lambda: m.multinomial(m.ones(5, device="cuda"), 2)),
+        ("nonzero", lambda: m.ones(5, device="cuda").nonzero()),
+        ("item", lambda: m.full((1,), m.ones((), device="cuda").item(), device="cuda")),
     ],
 )
 def test_what_cannot_be_captured_says_so(name, draw):
