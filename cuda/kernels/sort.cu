@@ -121,7 +121,15 @@ __global__ void __launch_bounds__(kDigits, 3) sort_tile_kernel(const Rows<S> r, 
       places.set(j, uint32_t(i));
       keys[j] = i < r.n ? r.key(row, i) : ~K(0);  // last of the last digit
     }
+    // Digits that all elements share need no pass.
+    const K any = r.key(row, 0);
+    K differs = 0;
+#pragma unroll
+    for (int j = 0; j < R; j++)
+      if (tile_place<R>(j) < r.n) differs |= keys[j] ^ any;
+    differs = block_reduce(differs, K(0), [](K a, K b) { return K(a | b); });
     for (int shift = 0; shift < bits; shift += 8) {
+      if ((differs >> shift & (kDigits - 1)) == 0) continue;
       TilePlaces<R> to;
       uint32_t count;
       uint64_t unused;
