@@ -12,51 +12,10 @@
 // the last one writes the results.
 #include "ops/sort.h"
 
-#include "cuda/kernels/sort.cuh"
-#include "cuda/kernels/sort_digits.cuh"
+#include "cuda/kernels/sort_rows.cuh"
 
 namespace mt::cuda {
 namespace {
-
-template <class S>
-using Key = typename SortKeys<S>::Key;
-
-template <class S>
-struct Rows {
-  const S* x;
-  int64_t rows, n;
-  bool descending;
-  uint32_t* order;
-  S* values;
-  int64_t* indices;
-  const uint32_t* map;
-  int64_t k;
-
-  __device__ __forceinline__ Key<S> key(int64_t row, int64_t i) const {
-    const Key<S> key = SortKeys<S>::of(x[row * n + i]);
-    return descending ? Key<S>(~key) : key;
-  }
-  // The element at `place` is the i-th in order.
-  __device__ __forceinline__ void put(int64_t row, int64_t i, uint32_t place) const {
-    if (i >= k) return;
-    if (values) values[row * k + i] = x[row * n + place];
-    put_place(row, i, place);
-  }
-  // The key spares a read of x at a random place.
-  __device__ __forceinline__ void put(int64_t row, int64_t i, Key<S> key, uint32_t place) const {
-    if (i >= k) return;
-    if (values) {
-      if (descending) key = ~key;
-      key &= SortKeys<S>::kLast;
-      values[row * k + i] = SortKeys<S>::exact(key) ? SortKeys<S>::value(key) : x[row * n + place];
-    }
-    put_place(row, i, place);
-  }
-  __device__ __forceinline__ void put_place(int64_t row, int64_t i, uint32_t place) const {
-    if (order) order[row * k + i] = place;
-    if (indices) indices[row * k + i] = map ? map[row * n + place] : place;
-  }
-};
 
 // --- short rows
 
@@ -65,8 +24,8 @@ constexpr int kShortThreads = 256;
 
 // A row has `size` slots, a power of two.
 template <class S>
-__global__ void __launch_bounds__(kShortThreads) sort_short_kernel(const Rows<S> r, int size) {
-  MT_SHARED(Key<S>, keys, kSlots);
+__global__ void __launch_bounds__(kShortThreads) sort_short_kernel(const SortRows<S> r, int size) {
+  MT_SHARED(SortKey<S>, keys, kSlots);
   MT_SHARED(uint32_t, places, kSlots);
   const int n = int(r.n), block_rows = kSlots / size;
   for (int64_t first = int64_t(blockIdx.x) * block_rows; first < r.rows;
@@ -74,7 +33,7 @@ __global__ void __launch_bounds__(kShortThreads) sort_short_kernel(const Rows<S>
     for (int s = threadIdx.x; s < kSlots; s += kShortThreads) {
       const int64_t row = first + s / size;
       const int i = s & (size - 1);
-      keys[s] = row < r.rows && i < n ? r.key(row, i) : ~Key<S>(0);
+      keys[s] = row < r.rows && i < n ? r.key(row, i) : ~SortKey<S>(0);
       places[s] = uint32_t(i);
     }
     __syncthreads();
@@ -82,7 +41,7 @@ __global__ void __launch_bounds__(kShortThreads) sort_short_kernel(const Rows<S>
       for (int step = width / 2; step > 0; step /= 2) {
         for (int t = threadIdx.x; t < kSlots / 2; t += kShortThreads) {
           const int a = 2 * t - (t & (step - 1)), b = a + step;
-          const Key<S> ka = keys[a], kb = keys[b];
+          const SortKey<S> ka = keys[a], kb = keys[b];
           const uint32_t pa = places[a], pb = places[b];
           const bool a_larger = ka > kb || (ka == kb && pa > pb);
           if (a_larger == ((a & (size - 1) & width) == 0)) {
@@ -108,8 +67,8 @@ __global__ void __launch_bounds__(kShortThreads) sort_short_kernel(const Rows<S>
 // --- rows of one tile
 
 template <class S, int R>
-__global__ void __launch_bounds__(kDigits, 3) sort_tile_kernel(const Rows<S> r, int bits) {
-  using K = Key<S>;
+__global__ void __launch_bounds__(kDigits, 3) sort_tile_kernel(const SortRows<S> r, int bits) {
+  using K = SortKey<S>;
   MT_SHARED(K, moved, R * kDigits);
   const Shared<uint32_t> moved_places = shared_cast<uint32_t>(moved);
   for (int64_t row = blockIdx.x; row < r.rows; row += gridDim.x) {
@@ -121,7 +80,15 @@ __global__ void __launch_bounds__(kDigits, 3) sort_tile_kernel(const Rows<S> r, 
       places.set(j, uint32_t(i));
       keys[j] = i < r.n ? r.key(row, i) : ~K(0);  // last of the last digit
     }
+    // Digits that all elements share need no pass.
+    const K any = r.key(row, 0);
+    K differs = 0;
+#pragma unroll
+    for (int j = 0; j < R; j++)
+      if (tile_place<R>(j) < r.n) differs |= keys[j] ^ any;
+    differs = block_reduce(differs, K(0), [](K a, K b) { return K(a | b); });
     for (int shift = 0; shift < bits; shift += 8) {
+      if ((differs >> shift & (kDigits - 1)) == 0) continue;
       TilePlaces<R> to;
       uint32_t count;
       uint64_t unused;
@@ -161,7 +128,7 @@ __global__ void __launch_bounds__(kDigits, 3) sort_tile_kernel(const Rows<S> r, 
 // counts[row][pass][digit]
 template <class S>
 __global__ void __launch_bounds__(kDigits)
-    count_digits_kernel(const Rows<S> r, uint32_t* counts, int passes) {
+    count_digits_kernel(const SortRows<S> r, uint32_t* counts, int passes) {
   MT_SHARED(uint32_t, count, 8 * kDigits);
   for (int64_t row = blockIdx.y; row < r.rows; row += gridDim.y) {
     for (int p = 0; p < passes; p++) count[p * kDigits + threadIdx.x] = 0;
@@ -169,11 +136,11 @@ __global__ void __launch_bounds__(kDigits)
     constexpr int kEach = 4;  // loads under way
     const int64_t step = int64_t(gridDim.x) * kDigits * kEach;
     for (int64_t begin = int64_t(blockIdx.x) * kDigits * kEach; begin < r.n; begin += step) {
-      Key<S> keys[kEach];
+      SortKey<S> keys[kEach];
 #pragma unroll
       for (int e = 0; e < kEach; e++) {
         const int64_t i = begin + e * kDigits + threadIdx.x;
-        keys[e] = i < r.n ? r.key(row, i) : Key<S>(0);
+        keys[e] = i < r.n ? r.key(row, i) : SortKey<S>(0);
       }
 #pragma unroll
       for (int e = 0; e < kEach; e++) {
@@ -224,8 +191,8 @@ struct Pass {
 
 template <class S>
 __global__ void __launch_bounds__(kDigits, 3)
-    pass_kernel(const Rows<S> r, const Pass<Key<S>> pass) {
-  using K = Key<S>;
+    pass_kernel(const SortRows<S> r, const Pass<SortKey<S>> pass) {
+  using K = SortKey<S>;
   constexpr int R = kTileItems<K>;
   MT_SHARED(K, moved, kTile<K>);
   MT_SHARED(uint32_t, base, kDigits);  // place in the row less the place in the tile
@@ -234,10 +201,10 @@ __global__ void __launch_bounds__(kDigits, 3)
   const uint32_t all_needed = *pass.needed, needed = all_needed ? all_needed : 1u;
   if (!(needed >> pass.number & 1)) return;
   // The first one reads x, the last one writes the results.
-  const int done = __popc(needed & ((1u << pass.number) - 1));
-  const int64_t total = r.rows * r.n, from = done % 2 ? 0 : total, to = total - from;
+  const int before_it = __popc(needed & ((1u << pass.number) - 1));
+  const int64_t total = r.rows * r.n, from = before_it % 2 ? 0 : total, to = total - from;
   const bool last = needed >> pass.number == 1;
-  const K* from_keys = done ? pass.keys + from : nullptr;
+  const K* from_keys = before_it ? pass.keys + from : nullptr;
   const uint32_t* from_places = pass.places + from;
   K* to_keys = last ? nullptr : pass.keys + to;
   uint32_t* to_places = pass.places + to;
@@ -269,14 +236,23 @@ __global__ void __launch_bounds__(kDigits, 3)
   uint32_t before = 0;
   if (tile > 0) {
     status[tile * kDigits] = status_word(pass.number, 0, count);
-    for (int64_t other = tile - 1; other >= 0; other--) {
-      uint64_t word = status[other * kDigits];
-      while (word >> 40 != uint64_t(pass.number + 1)) {
-        MT_SPIN();
-        word = status[other * kDigits];
+    constexpr int kAhead = 4;  // words under way
+    const uint64_t tag = status_word(pass.number, 0, 0) >> 40;
+    bool done = false;
+    for (int64_t other = tile - 1; !done; other -= kAhead) {
+      uint64_t words[kAhead];
+#pragma unroll
+      for (int k = 0; k < kAhead; k++) words[k] = status[(other > k ? other - k : 0) * kDigits];
+#pragma unroll
+      for (int k = 0; k < kAhead; k++) {
+        if (done) continue;  // at the latest at the row's first tile
+        while (words[k] >> 40 != tag) {
+          MT_SPIN();
+          words[k] = status[(other - k) * kDigits];
+        }
+        before += uint32_t(words[k]);
+        done = words[k] & kUpToHere;
       }
-      before += uint32_t(word);
-      if (word & kUpToHere) break;
     }
   }
   status[tile * kDigits] = status_word(pass.number, kUpToHere, before + count);
@@ -316,8 +292,8 @@ __global__ void __launch_bounds__(kDigits, 3)
 }
 
 template <class S>
-void long_rows(const Rows<S>& r, int passes) {
-  using K = Key<S>;
+void long_rows(const SortRows<S>& r, int passes) {
+  using K = SortKey<S>;
   const int64_t total = r.rows * r.n, tiles = ceil_div(r.n, kTile<K>), blocks = r.rows * tiles;
   MT_CHECK(blocks <= kMaxGrid, "sort(): ", total, " elements are too many for the GPU's kernels");
   const size_t status_bytes = size_t(blocks * kDigits) * sizeof(uint64_t);
@@ -341,8 +317,8 @@ void long_rows(const Rows<S>& r, int passes) {
 }
 
 template <class S>
-void sort_typed(const Rows<S>& r, int bits) {
-  constexpr int64_t tile = kTile<Key<S>>;
+void sort_typed(const SortRows<S>& r, int bits) {
+  constexpr int64_t tile = kTile<SortKey<S>>;
   if (r.n <= kSlots) {
     int size = 2;
     while (size < r.n) size *= 2;
@@ -353,7 +329,7 @@ void sort_typed(const Rows<S>& r, int bits) {
   if (bits > SortKeys<S>::kBits) bits = SortKeys<S>::kBits;
   if (r.n > tile) return long_rows(r, int(ceil_div(bits, 8)));
   const unsigned grid = grid_for(r.rows, 1, 1 << 20);
-  constexpr int items = kTileItems<Key<S>>;
+  constexpr int items = kTileItems<SortKey<S>>;
   if (items > 8 && r.n <= 8 * kDigits)
     MT_LAUNCH((sort_tile_kernel<S, 8>), grid, kDigits, 0, stream(), r, bits);
   else MT_LAUNCH((sort_tile_kernel<S, items>), grid, kDigits, 0, stream(), r, bits);
@@ -367,8 +343,8 @@ void sort_rows(DType dtype, bool descending, const void* x, int64_t rows, int64_
   const int64_t k = to.k < n ? to.k : n;
   const auto run = [&](auto kind) {
     using S = decltype(kind);
-    sort_typed(Rows<S>{static_cast<const S*>(x), rows, n, descending, to.order,
-                       static_cast<S*>(to.values), to.indices, to.map, k},
+    sort_typed(SortRows<S>{static_cast<const S*>(x), rows, n, descending, to.order,
+                           static_cast<S*>(to.values), to.indices, to.map, k},
                bits);
   };
   MT_SWITCH_INT(dtype, run(scalar_t{}))

@@ -208,7 +208,10 @@ void image_gradient(const Sampler& s, const typename Sampler::T* dy,
   reduce_segments(op, sorted.as<uint32_t>(), order.as<uint32_t>(), n, cells, false);
 }
 
-// As many images at a time as 31 bits count the taps and the cells of.
+// As many images at a time as 31 bits count the cells of, and as have at most kTapsAtATime taps, at
+// about 32 bytes of scratch memory each.
+constexpr int64_t kTapsAtATime = int64_t(1) << 25;
+
 template <class Sampler>
 void all_image_gradients(const Sampler& all, const typename Sampler::T* dy,
                          const typename Sampler::T* grid, typename Sampler::T* dx) {
@@ -219,7 +222,8 @@ void all_image_gradients(const Sampler& all, const typename Sampler::T* dy,
   const int64_t most = int64_t(1) << 30, taps = all.size * Sampler::kTaps;
   MT_CHECK(taps <= most && all.in_size <= most, "grid_sample(): images of ", all.in_size,
            " elements and grids of ", all.size, " places are too large for the GPU's kernels");
-  const int64_t step = most / (taps > all.in_size ? taps : all.in_size);
+  const int64_t by_taps = kTapsAtATime / taps, by_cells = most / all.in_size;
+  const int64_t step = by_taps < 1 ? 1 : by_taps < by_cells ? by_taps : by_cells;
   for (int64_t first = 0; first < batch; first += step) {
     Sampler s = all;
     s.p.batch = batch - first < step ? batch - first : step;
