@@ -129,3 +129,24 @@ def test_memory_of_the_captured_stream_is_freed_after_the_capture():
     assert cuda.memory_allocated() < before
     graph.replay()
     assert y.sum().item() == 21
+
+
+def test_memory_of_a_recording_is_used_again_on_the_same_stream_only():
+    side, graph = cuda.Stream(), cuda.CUDAGraph()
+    with cuda.graph(graph):
+        side.wait_stream(cuda.current_stream())
+        x = m.ones(3000, device="cuda")
+        mine = x.data_ptr()
+        del x
+        with cuda.stream(side):
+            y = m.ones(3000, device="cuda")
+            theirs = y.data_ptr()
+            assert theirs != mine
+            del y
+        z = m.ones(3000, device="cuda")
+        assert z.data_ptr() == mine
+        z.record_stream(side)
+        del z  # the side stream may still use it
+        assert m.ones(3000, device="cuda").data_ptr() not in (mine, theirs)
+        cuda.current_stream().wait_stream(side)
+    graph.replay()
