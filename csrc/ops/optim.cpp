@@ -84,12 +84,13 @@ void Step::check_all() const {
   const size_t count = params.size();
   MT_CHECK(grads.size() == count, name, "(): got ", count, " parameters and ", grads.size(),
            " gradients");
-  std::vector<const Tensors*> lists = states;
-  if (steps) lists.push_back(steps);
-  if (products) lists.push_back(products);
-  for (const Tensors* s : lists)
-    MT_CHECK(s->size() == count, name, "(): got ", count, " parameters and ", s->size(),
+  const auto check_count = [&](const Tensors* s) {
+    MT_CHECK(!s || s->size() == count, name, "(): got ", count, " parameters and ", s->size(),
              " states of one kind");
+  };
+  for (const Tensors* s : states) check_count(s);
+  check_count(steps);
+  check_count(products);
   for (size_t i = 0; i < count; i++) {
     const Tensor& p = params[i];
     check_floating(p, name, "parameters");
@@ -138,6 +139,8 @@ void Step::run() {
     double value;
   };
   std::vector<Count> counts;
+  counts.reserve(steps ? (products ? 2 : 1) * count : 0);
+  keep.reserve(count);
   bool lr_read = !lr.tensor;
   if (lr_read) options.lr = lr.scalar.d;
   for (size_t first = 0; first < count; first++) {
@@ -153,6 +156,7 @@ void Step::run() {
       skip = found && read(*found, name) != 0;
     }
     items.clear();
+    items.reserve(count - first);
     int64_t total = 0;
     for (size_t i = first; i < count; i++) {
       const Tensor& p = params[i];

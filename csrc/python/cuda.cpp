@@ -112,7 +112,9 @@ double event_elapsed(int64_t start, int64_t end) {
   return cuda::elapsed_ms(handle(start), handle(end));
 }
 
-int64_t graph_begin(int64_t device) { return number(cuda::begin_capture(int(device))); }
+int64_t graph_begin(int64_t device, int64_t pool) {
+  return number(cuda::begin_capture(int(device), pool));
+}
 void graph_end(int64_t graph) { cuda::end_capture(handle(graph)); }
 void graph_abandon(int64_t graph) { cuda::abandon_capture(handle(graph)); }
 void graph_replay(int64_t graph) { cuda::replay_graph(handle(graph)); }

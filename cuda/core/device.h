@@ -96,8 +96,9 @@ void synchronize_event(void* event);
 double elapsed_ms(void* start, void* end);
 
 // What is launched on the current stream between begin and end becomes a graph. Its tensors live in
-// memory of its own, which is kept for replays until delete_graph.
-void* begin_capture(int device);
+// the memory of a pool, which is kept for replays until delete_graph; graphs of the same number
+// share one.
+void* begin_capture(int device, int64_t pool);
 void end_capture(void* graph);
 void abandon_capture(void* graph) noexcept;
 void replay_graph(void* graph);

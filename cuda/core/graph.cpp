@@ -1,15 +1,18 @@
 // Graphs: a stream's work recorded once and launched again as a whole.
 //
 // Memory of a captured tensor has to stay where it is for every replay. While a stream is captured,
-// allocate() therefore takes blocks from the graph's own pool: real memory, got outside of the
-// capture. A block that is released during the capture serves later tensors of the same graph and
-// stream, as the order of the stream allows; all of it goes back when the graph and the last tensor
-// are gone. A stream that waits for an event of a captured one is captured with it.
+// allocate() therefore takes blocks from a pool of the graph: real memory, got outside of the
+// capture. A block that is released serves later tensors of the same stream that are captured into
+// the pool; several graphs may share one, whose replays then must not overlap and follow in the
+// order of the captures. All of it goes back when the graphs and the last tensor are gone. A stream
+// that waits for an event of a captured one is captured with it.
 #include "cuda/core/graph.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "cuda/core/device.h"
@@ -27,26 +30,42 @@ struct FreeBlock {
   cudaStream_t stream;
 };
 
+struct Pool {
+  std::pair<int, int64_t> key;  // device, number
+  int graphs = 0;
+  std::multimap<size_t, FreeBlock> free;  // by size
+  std::unordered_map<void*, Block> live;  // blocks of tensors
+  // Released while other streams of the capture may use them; free when it ends.
+  std::vector<std::pair<void*, Block>> held;
+};
+
 struct Graph {
   int device = 0;
   unsigned long long id = 0;  // of the capture
   cudaStream_t stream = nullptr;
   cudaGraphExec_t exec = nullptr;
-  bool capturing = false, deleted = false;
-  std::vector<FreeBlock> later;           // of the ordinary pool, to be freed after the capture
-  std::multimap<size_t, FreeBlock> free;  // by size
-  std::unordered_map<void*, Block> live;  // blocks of tensors
+  Pool* pool = nullptr;
+  std::vector<FreeBlock> later;  // of the device's pool, to be freed after the capture
 };
 
 std::mutex mutex;
-// The owner of each block that a graph handed out, and the graphs that are being captured.
-std::unordered_map<void*, Graph*>& owners() {
-  static auto& map = *new std::unordered_map<void*, Graph*>;
+auto& pools() {
+  static auto& map = *new std::map<std::pair<int, int64_t>, Pool*>;
   return map;
 }
-std::vector<Graph*>& captures() {
+// The pool of each block, and the graphs that are being captured.
+auto& owners() {
+  static auto& map = *new std::unordered_map<void*, Pool*>;
+  return map;
+}
+auto& captures() {
   static auto& list = *new std::vector<Graph*>;
   return list;
+}
+
+bool is_captured(const Pool* pool) {
+  return std::any_of(captures().begin(), captures().end(),
+                     [&](const Graph* graph) { return graph->pool == pool; });
 }
 
 Graph* capture_of(cudaStream_t stream) {
@@ -63,13 +82,18 @@ Graph* capture_of(cudaStream_t stream) {
   return nullptr;
 }
 
-// Frees what no tensor holds; the graph itself when nothing is left.
-void collect(Graph* graph) {
-  if (!graph->deleted) return;
+// A pool without graphs gives back what no tensor holds; without tensors as well it goes.
+void collect(Pool* pool) {
+  if (pool->graphs > 0) return;
   RelaxedCapture relaxed;  // another graph may be recorded meanwhile
-  for (auto& [size, block] : graph->free) cudaFree(block.data);
-  graph->free.clear();
-  if (graph->live.empty()) delete graph;
+  for (auto& [size, block] : pool->free) {
+    owners().erase(block.data);
+    cudaFree(block.data);
+  }
+  pool->free.clear();
+  if (!pool->live.empty()) return;
+  pools().erase(pool->key);
+  delete pool;
 }
 
 }  // namespace
@@ -78,22 +102,23 @@ bool capture_allocate(cudaStream_t stream, size_t bytes, void** data, cudaError_
   std::lock_guard lock(mutex);
   Graph* graph = captures().empty() ? nullptr : capture_of(stream);
   if (!graph) return false;
+  Pool* pool = graph->pool;
   *error = cudaSuccess;
-  // The smallest free block that is not more than twice as large.
-  auto found = graph->free.lower_bound(bytes);
-  while (found != graph->free.end() && found->second.stream != stream) ++found;
+  // The smallest free block of the stream that is not more than twice as large.
+  auto found = pool->free.lower_bound(bytes);
+  while (found != pool->free.end() && found->second.stream != stream) ++found;
   size_t size = bytes;
-  if (found != graph->free.end() && found->first <= 2 * bytes + 512) {
+  if (found != pool->free.end() && found->first <= 2 * bytes + 512) {
     size = found->first;
     *data = found->second.data;
-    graph->free.erase(found);
+    pool->free.erase(found);
   } else {
     RelaxedCapture relaxed;
     *error = cudaMalloc(data, bytes);
     if (*error != cudaSuccess) return true;
-    owners()[*data] = graph;
+    owners()[*data] = pool;
   }
-  graph->live[*data] = {size, stream};
+  pool->live[*data] = {size, stream};
   return true;
 }
 
@@ -106,19 +131,17 @@ bool capture_release(void* data, cudaStream_t stream, bool shared) {
     if (graph) graph->later.push_back({data, stream});
     return graph;
   }
-  Graph* graph = owner->second;
-  auto block = graph->live.find(data);
-  // Outside of the capture a replay may still write the block, and inside another stream that has
-  // used it: it is not handed out again.
-  if ((graph->capturing && !shared) || graph->deleted)
-    graph->free.emplace(block->second.size, FreeBlock{data, block->second.stream});
-  if (graph->deleted) owners().erase(owner);
-  graph->live.erase(block);
-  collect(graph);
+  Pool* pool = owner->second;
+  auto found = pool->live.find(data);
+  const Block block = found->second;
+  pool->live.erase(found);
+  if (shared && is_captured(pool)) pool->held.push_back({data, block});
+  else pool->free.emplace(block.size, FreeBlock{data, block.stream});
+  collect(pool);
   return true;
 }
 
-void* begin_capture(int device) {
+void* begin_capture(int device, int64_t pool) {
   device = check_device(device);
   DeviceGuard guard(device);
   MT_CHECK(stream() != nullptr,
@@ -126,7 +149,6 @@ void* begin_capture(int device) {
   auto* graph = new Graph;
   graph->device = device;
   graph->stream = stream();
-  graph->capturing = true;
   cudaError_t error = cudaStreamBeginCapture(graph->stream, cudaStreamCaptureModeThreadLocal);
   if (error != cudaSuccess) {
     delete graph;
@@ -135,6 +157,14 @@ void* begin_capture(int device) {
   cudaStreamCaptureStatus status;
   MT_CUDA_CHECK(cudaStreamGetCaptureInfo(graph->stream, &status, &graph->id));
   std::lock_guard lock(mutex);
+  const std::pair<int, int64_t> key(device, pool);
+  Pool*& shared = pools()[key];
+  if (!shared) {
+    shared = new Pool;
+    shared->key = key;
+  }
+  shared->graphs++;
+  graph->pool = shared;
   captures().push_back(graph);
   return graph;
 }
@@ -146,7 +176,12 @@ cudaError_t finish_capture(Graph* graph, cudaGraph_t* recorded) {
   cudaError_t error = cudaStreamEndCapture(graph->stream, recorded);
   std::lock_guard lock(mutex);
   std::erase(captures(), graph);
-  graph->capturing = false;
+  Pool* pool = graph->pool;
+  if (!is_captured(pool)) {
+    for (auto& [data, block] : pool->held)
+      pool->free.emplace(block.size, FreeBlock{data, block.stream});
+    pool->held.clear();
+  }
   for (const FreeBlock& block : graph->later) cudaFreeAsync(block.data, block.stream);
   graph->later.clear();
   return error;
@@ -184,17 +219,9 @@ void delete_graph(void* handle) noexcept {
     cudaGraphExecDestroy(graph->exec);
   }
   std::lock_guard lock(mutex);
-  graph->deleted = true;
-  std::vector<void*> gone;
-  for (auto& [data, owner] : owners())
-    if (owner == graph && !graph->live.contains(data)) gone.push_back(data);
-  for (void* data : gone) {
-    owners().erase(data);
-    bool listed = false;
-    for (auto& [size, free] : graph->free) listed = listed || free.data == data;
-    if (!listed) graph->free.emplace(0, FreeBlock{data, nullptr});
-  }
-  collect(graph);
+  graph->pool->graphs--;
+  collect(graph->pool);
+  delete graph;
 }
 
 void* current_capture(int device) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._load import _C
 from .device import synchronize
-from .graphs import CUDAGraph, graph
+from .graphs import CUDAGraph, graph, graph_pool_handle
 from .streams import Stream, StreamContext
 
 _Tensor = _C.TensorBase
@@ -84,17 +84,17 @@ class _Recording:
             if any(o.requires_grad for o in outputs):
                 self.gradients(outputs, _like(outputs), allow_unused)
 
-    def record_forward(self):
+    def record_forward(self, pool):
         self.outputs = []
-        with graph(self.forward):
+        with graph(self.forward, pool):
             out = self.function(*self.arguments)
         self.outputs_spec = _flatten(out, self.outputs)
 
-    def record_backward(self, allow_unused):
+    def record_backward(self, pool, allow_unused):
         self.grad_outputs = _like(self.outputs)
         found = ()
         if any(o.requires_grad for o in self.outputs):
-            with graph(self.backward):
+            with graph(self.backward, pool):
                 found = self.gradients(self.outputs, self.grad_outputs, allow_unused)
         found = iter(found)
         self.grad_inputs = [next(found, None) if i.requires_grad else None for i in self.inputs]
@@ -166,7 +166,7 @@ def make_graphed_callables(
             tuples for several callables. requires_grad must be as in the later calls.
         num_warmup_iters: passes before the recording.
         allow_unused_input: whether results may not depend on some inputs.
-        pool: ignored; each graph has memory of its own.
+        pool: memory to share with other graphs; by default these graphs share one of their own.
 
     Returns:
         The callable, or a tuple of them: modules themselves, functions replaced.
@@ -195,10 +195,11 @@ def make_graphed_callables(
             for r in recordings:
                 r.warm_up(num_warmup_iters, allow_unused_input)
         synchronize()
+        pool = graph_pool_handle() if pool is None else pool
         for r in recordings:
-            r.record_forward()
+            r.record_forward(pool)
         for r in reversed(recordings):
-            r.record_backward(allow_unused_input)
+            r.record_backward(pool, allow_unused_input)
     made = []
     for r in recordings:
         replay = r.make()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import count as _count
+
 from .. import dtypes
 from .. import random as _random
 from .._load import _C
 from .device import number_of, synchronize
 from .streams import Stream, StreamContext
 
+_pools = _count(1)
 _spare_places: dict[int, list] = {}  # per device: two int64 each, of graphs that are gone
 
 
@@ -20,6 +23,14 @@ def _new_place(index):
     # Replays may run on other streams than the one that this memory comes from.
     _C.cuda_stream_synchronize(index, _C.cuda_current_stream(index))
     return place
+
+
+def _number_of_pool(pool):
+    if pool is None:
+        return next(_pools)
+    if isinstance(pool, tuple) and len(pool) == 2 and all(isinstance(v, int) for v in pool):
+        return pool[1]
+    raise TypeError(f"pool must come from graph_pool_handle() or CUDAGraph.pool(), got {pool!r}")
 
 
 class CUDAGraph:
@@ -39,13 +50,15 @@ class CUDAGraph:
     """
 
     __slots__ = (
-        "__weakref__", "_capturing", "_draws", "_handle", "_index", "_keep_graph", "_registered",
+        "__weakref__", "_capturing", "_draws", "_handle", "_index", "_keep_graph", "_pool",
+        "_registered",
     )  # fmt: skip
 
     def __init__(self, keep_graph=False):
         self._keep_graph = keep_graph
         self._handle = 0
         self._capturing = False
+        self._pool = None
         self._registered = []
         self._draws = {}  # generator -> [its place, counters that a replay takes]
 
@@ -70,7 +83,8 @@ class CUDAGraph:
         """Starts recording what the current stream is given.
 
         Args:
-            pool: ignored; each graph has memory of its own.
+            pool: of graph_pool_handle() or another graph's pool(): memory that the graphs share. Their
+                replays must not overlap, and follow in the order of the captures.
             capture_error_mode: "global", "thread_local" or "relaxed"; calls of other threads never
                 disturb the recording.
 
@@ -90,7 +104,8 @@ class CUDAGraph:
         for generator in (_random.gpu_generator(index), *self._registered):
             self._draws[generator] = [_new_place(index), 0]
         try:
-            self._handle = _C.cuda_graph_begin(index)
+            self._pool = _number_of_pool(pool)
+            self._handle = _C.cuda_graph_begin(index, self._pool)
         except BaseException:
             self._give_places_back()
             raise
@@ -165,8 +180,10 @@ class CUDAGraph:
         self._draws.clear()
 
     def pool(self):
-        """An identifier of the graph's memory."""
-        return (0, self._handle)
+        """An identifier of the graph's memory, for the captures of others."""
+        if not self._handle:
+            raise RuntimeError("CUDAGraph.pool(): nothing was captured")
+        return (0, self._pool)
 
     def enable_debug_mode(self):
         """Not available."""
@@ -182,7 +199,7 @@ class graph:
 
     Args:
         cuda_graph: the CUDAGraph to record into.
-        pool: ignored; each graph has memory of its own.
+        pool: memory to share with other graphs, as in CUDAGraph.capture_begin().
         stream: where to record; a stream of its own by default.
 
     Raises:
@@ -197,7 +214,7 @@ class graph:
                 graph._stream = Stream()
             stream = graph._stream
         self._graph = cuda_graph
-        self._mode = capture_error_mode
+        self._pool, self._mode = pool, capture_error_mode
         self._context = StreamContext(stream)
 
     def __enter__(self):
@@ -208,7 +225,7 @@ class graph:
         synchronize()
         self._context.__enter__()
         try:
-            self._graph.capture_begin(capture_error_mode=self._mode)
+            self._graph.capture_begin(self._pool, self._mode)
         except BaseException:
             self._context.__exit__()
             raise
@@ -230,5 +247,5 @@ def is_current_stream_capturing():
 
 
 def graph_pool_handle():
-    """An identifier of memory; each graph has its own."""
-    return (0, 0)
+    """A new identifier of memory that graphs can share."""
+    return (0, next(_pools))

@@ -110,17 +110,18 @@ class SGD(Optimizer):
             for p, g, state in entries:
                 _update(p, g, state, **options)
             return
-        buffers: list[Any] = []
-        if group["momentum"] != 0:
-            started = [e for e in entries if e[2].get("momentum_buffer") is not None]
+        scaling = self.grad_scale, self.found_inf
+        if group["momentum"] == 0:
+            fused(*columns(entries), [], *options.values(), *scaling)
+            return
+        started = [e for e in entries if e[2].get("momentum_buffer") is not None]
+        if len(started) < len(entries):
             # The first buffer is the gradient itself, so those parameters take one slow step.
             for p, g, state in entries:
                 if state.get("momentum_buffer") is None and self._unscaled(g):
                     _update(p, g, state, **(options | {"lr": float(options["lr"])}))
-            if not started:
-                return
-            entries, buffers = started, columns(started, "momentum_buffer")[2]
-        fused(*columns(entries), buffers, *options.values(), self.grad_scale, self.found_inf)
+        if started:
+            fused(*columns(started, "momentum_buffer"), *options.values(), *scaling)
 
     def _unscaled(self, g: Tensor) -> bool:
         """Do to a gradient what GradScaler left to the step; False: it must not be used."""

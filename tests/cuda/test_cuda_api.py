@@ -129,3 +129,56 @@ def test_memory_of_the_captured_stream_is_freed_after_the_capture():
     assert cuda.memory_allocated() < before
     graph.replay()
     assert y.sum().item() == 21
+
+
+def test_memory_of_a_recording_is_used_again_on_the_same_stream_only():
+    side, graph = cuda.Stream(), cuda.CUDAGraph()
+    with cuda.graph(graph):
+        side.wait_stream(cuda.current_stream())
+        x = m.ones(3000, device="cuda")
+        mine = x.data_ptr()
+        del x
+        with cuda.stream(side):
+            y = m.ones(3000, device="cuda")
+            theirs = y.data_ptr()
+            assert theirs != mine
+            del y
+        z = m.ones(3000, device="cuda")
+        assert z.data_ptr() == mine
+        z.record_stream(side)
+        del z  # the side stream may still use it
+        assert m.ones(3000, device="cuda").data_ptr() not in (mine, theirs)
+        cuda.current_stream().wait_stream(side)
+    graph.replay()
+
+
+def test_graphs_that_share_memory():
+    pool = cuda.graph_pool_handle()
+    x = m.full((5000,), 2.0, device="cuda")
+
+    def record(f, pool):
+        graph = cuda.CUDAGraph()
+        with cuda.graph(graph, pool=pool):
+            y = (f(x) + 1).sum()
+        return graph, y
+
+    before = cuda.mem_get_info()[0]
+    first, a = record(m.sqrt, pool)
+    after_first = cuda.mem_get_info()[0]
+    second, b = record(m.square, first.pool())
+    assert first.pool() == second.pool() == pool
+    assert cuda.mem_get_info()[0] >= after_first - 64 < before  # the sums, at most
+    for value in 4.0, 9.0:
+        x.fill_(value)
+        first.replay(), second.replay()
+        assert a.item() == pytest.approx(5000 * (value**0.5 + 1))
+        assert b.item() == 5000 * (value**2 + 1)
+    first.reset()
+    second.replay()
+    assert b.item() == 5000 * (81.0 + 1)
+    other, _ = record(m.sqrt, None)
+    assert other.pool() != pool
+    with pytest.raises(TypeError, match="graph_pool_handle"):
+        record(m.sqrt, 7)
+    with pytest.raises(RuntimeError, match="nothing was captured"):
+        first.pool()

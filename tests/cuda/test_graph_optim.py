@@ -257,9 +257,10 @@ def test_a_whole_training_step(name):
     assert bool((after == after_too).all())
 
 
+@pytest.mark.parametrize("clip", [False, True])
 @pytest.mark.parametrize("fused", [True, None])
 @pytest.mark.parametrize("name", ["AdamW", "SGD"])
-def test_a_scaled_step_never_waits_for_the_device(name, fused):
+def test_a_scaled_step_never_waits_for_the_device(name, fused, clip):
     """Fused in a graph against the unscaling and skipping that the host decides, one overflow."""
     options = {} if name == "SGD" else {"capturable": True}
 
@@ -275,6 +276,9 @@ def test_a_scaled_step_never_waits_for_the_device(name, fused):
             optimizer.zero_grad(set_to_none=False)
             loss = (x @ w.t()).square().mean()
             scaler.scale(loss).backward()
+            if clip:
+                scaler.unscale_(optimizer)
+                m.nn.utils.clip_grad_norm_([w], 0.1)
             scaler.step(optimizer)
             scaler.update()
 
