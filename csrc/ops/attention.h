@@ -24,6 +24,11 @@ struct AttentionArgs {
   int64_t mask_column = 0;
   bool causal = false;  // query i sees keys 0 ... i
   double scale = 1;
+  // Of 16-bit operands on CUDA: weight [batch][head][query][key] is zero where its word, as of
+  // dropout_forward on the matrix of weights, is below `drop`, else multiplied by `keep_scale`.
+  uint32_t drop = 0;
+  float keep_scale = 1;
+  uint64_t seed = 0, offset = 0;
 
   // Whether 16-bit operands of these sizes can be read in pieces of 16 bytes, by kernels that count
   // rows in 32 bits.

@@ -138,6 +138,9 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
           }
         total[p][half] += all;
       }
+    if (kGeneral && a.drop)
+      drop(scores.template kept<false, P, N>(i0 + warp_row + lane / 4, j0 + lane % 4 * 2),
+           a.keep_scale, s);
     add_weighted_rows<T, S::W>(s, values_tile, left, 0, sum);
   }
   ptx::cp_async_wait_all();
@@ -242,7 +245,7 @@ void launch_forward(const AttentionArgs& a, typename S::T* out, const HeadStride
 template <class S>
 void run_forward(const AttentionArgs& a, typename S::T* out, const HeadStrides& out_at,
                  float* lse) {
-  // Without room for a mask's numbers the tile is halved.
+  // Without room for what a mask needs the tile is halved.
   constexpr bool kTight = S::W == 128 && S::P == 2;
   using General = std::conditional_t<kTight, ForwardShape<typename S::T, 128, 1, 64, 3>, S>;
   if (is_general(a)) launch_forward<General, true>(a, out, out_at, lse);

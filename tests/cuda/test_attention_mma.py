@@ -200,6 +200,50 @@ def test_large_scores_and_nan(width):
     assert out.isnan().any(-1).flatten().tolist() == [False] * 20 + [True] * 20
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("i", "j", "width"), [(70, 66, 64), (40, 128, 32), (1, 600, 16)])
+def test_dropout(i, j, width, causal):
+    """The weights that the materialised path drops, forward and backward."""
+    q, k, v = operands(i, j, width, heads=4, kv_heads=2)
+    dout = uniform(1, 4, i, width, dtype="bfloat16", seed=9)
+    p = 0.25
+    minitorch.cuda.manual_seed(5)
+    keep = F.dropout(minitorch.ones(1, 4, i, j).cuda(), p)
+    after = minitorch.rand(1, device="cuda").item()
+
+    # In float32 through the matrix of weights, whose gradients autograd knows.
+    a, b, c = (x.detach().float().requires_grad_() for x in (q, k, v))
+    b_, c_ = (x.repeat_interleave(2, 1) for x in (b, c))
+    scores = a @ b_.transpose(-1, -2) / width**0.5
+    if causal:
+        hidden = minitorch.ones(i, j, dtype=minitorch.bool).tril().logical_not().cuda()
+        scores = scores.masked_fill(hidden, -float("inf"))
+    want = (scores.softmax(-1) * keep) @ c_
+    want.backward(dout.float())
+
+    found = []
+    for _ in range(2):
+        minitorch.cuda.manual_seed(5)
+        x, y, z = (t.detach().requires_grad_() for t in (q, k, v))
+        out = F.scaled_dot_product_attention(
+            x, y, z, dropout_p=p, is_causal=causal, enable_gqa=True
+        )
+        assert minitorch.rand(1, device="cuda").item() == after
+        out.backward(dout)
+        found.append([numbers(t) for t in (out, x.grad, y.grad, z.grad)])
+    for x, y, t in zip(*found, (want, a.grad, b.grad, c.grad)):
+        np.testing.assert_array_equal(x, y)
+        t = numbers(t)
+        np.testing.assert_allclose(x, t, rtol=0, atol=2**-6 * max(abs(t).max(), 0.2))
+
+
+def test_dropout_of_everything_and_bad_probabilities():
+    q, k, v = operands(5, 7, 8)
+    assert not F.scaled_dot_product_attention(q, k, v, dropout_p=1.0).any()
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        F.scaled_dot_product_attention(q, k, v, dropout_p=1.5)
+
+
 def test_other_widths_and_autocast():
     q, k, v = operands(9, 11, 20)
     check(q, k, v)
