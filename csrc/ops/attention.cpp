@@ -10,6 +10,10 @@ namespace {
 
 constexpr const char* kName = "scaled_dot_product_attention";
 
+// For tests and measurements.
+AttentionKernel chosen_kernel = AttentionKernel::any;
+void choose_kernel(int64_t kernel) { chosen_kernel = AttentionKernel(kernel); }
+
 // [..., rows, columns] as [batch, heads, rows, columns], with contiguous columns.
 Tensor four_dims(const Tensor& x) {
   Dims sizes = x.sizes(), strides = x.strides();
@@ -123,6 +127,7 @@ struct Prepared {
     args.q_at = strides_of(q);
     args.k_at = strides_of(k);
     args.v_at = strides_of(v);
+    args.kernel = chosen_kernel;
     args.causal = causal;
     args.scale = scale;
     if (attn_mask) set_mask(*attn_mask, query.dtype());
@@ -237,6 +242,7 @@ bool drops_in_place(const Tensor& query, const Tensor& key, const Tensor& value)
 }  // namespace
 
 MT_BIND(attention) {
+  def_plain<&choose_kernel>(m, "attention_choose_kernel");
   def_plain<&drops_in_place>(m, "attention_drops_in_place");
   def_op<&forward>(m, "attention");
   def_raw<&backward>(m, "attention_backward");

@@ -40,9 +40,6 @@ struct KeyCuts {
   }
 };
 
-// What maxima start from: less than all scores and finite, so that differences are numbers.
-constexpr float kLowest = -3.3e38f;
-
 template <class S, bool kGeneral, class T = typename S::T>
 __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlocks > 2))
     attention_mma_forward_kernel(const AttentionArgs a, T* __restrict__ out,
@@ -95,8 +92,6 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
     ptx::cp_async_commit();
 
     scores.template mask<T, false>(i0 + warp_row + lane / 4, j0 + lane % 4 * 2, s);
-    // Weights are taken relative to a maximum that moves only where one would exceed 2^8: after the
-    // first tiles hardly ever, which saves multiplying the sums and exchanging maxima.
     float high[P][2];
     bool moves = false;
 #pragma unroll
@@ -107,7 +102,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
 #pragma unroll
         for (int n = 0; n < N; n++) m = fmaxf(m, fmaxf(s[p][n][half * 2], s[p][n][half * 2 + 1]));
         high[p][half] = m * scores.factor;
-        moves = moves || high[p][half] > maximum[p][half] + 8.0f;
+        moves = moves || high[p][half] > maximum[p][half] + kSlack;
       }
     if (__any_sync(0xffffffffu, moves)) {
 #pragma unroll

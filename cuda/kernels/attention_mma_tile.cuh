@@ -23,6 +23,11 @@ constexpr int64_t kMultiprocessors = 132;
 
 constexpr float kLog2E = 1.44269504f;
 constexpr float kInfinity = __builtin_inff();
+// What maxima start from: less than all scores and finite, so that differences are numbers.
+constexpr float kLowest = -3.3e38f;
+// Weights are taken relative to a maximum that moves only where one would exceed 2^kSlack: after
+// the first tiles hardly ever, which saves multiplying the sums and exchanging maxima.
+constexpr float kSlack = 8.0f;
 
 template <int W>
 struct RowTile {
