@@ -174,7 +174,7 @@ void forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) 
   run_forward<typename Tiles::Wide>(a, out, out_at, lse);
 }
 
-// Hopper's tensor cores, where tiles of 128 queries fill half of a large GPU.
+// Hopper's tensor cores, where tiles of 128 queries fill half of a large GPU (an estimate).
 bool wants_wgmma(const AttentionArgs& a) {
   int device = 0, major = 0;
   cudaGetDevice(&device);

@@ -114,7 +114,12 @@ def test_wgmma(i, j, width, value_width, causal, dtype, choose):
 
 
 def test_wgmma_layouts(choose):
-    choose(WGMMA)
+    q, k, v = operands(130, 200, 64)
+    found = []
+    for kernel in (MMA, WGMMA):
+        choose(kernel)
+        found.append(numbers(F.scaled_dot_product_attention(q, k, v)))
+    assert (found[0] != found[1]).any(), "the same kernel: the two take keys in other steps"
     q, k, v = operands(150, 140, 64, heads=6, kv_heads=2, batch=2)
     check(*(x.transpose(1, 2).contiguous().transpose(1, 2) for x in (q, k, v)), causal=True)
     check(q[:, :2, ::2], k[:, :1].expand(2, 2, 140, 64), v)
