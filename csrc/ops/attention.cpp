@@ -10,6 +10,10 @@ namespace {
 
 constexpr const char* kName = "scaled_dot_product_attention";
 
+// For tests and measurements.
+AttentionKernel chosen_kernel = AttentionKernel::any;
+void choose_kernel(int64_t kernel) { chosen_kernel = AttentionKernel(kernel); }
+
 // [..., rows, columns] as [batch, heads, rows, columns], with contiguous columns.
 Tensor four_dims(const Tensor& x) {
   Dims sizes = x.sizes(), strides = x.strides();
@@ -123,6 +127,7 @@ struct Prepared {
     args.q_at = strides_of(q);
     args.k_at = strides_of(k);
     args.v_at = strides_of(v);
+    args.kernel = chosen_kernel;
     args.causal = causal;
     args.scale = scale;
     if (attn_mask) set_mask(*attn_mask, query.dtype());
@@ -152,6 +157,15 @@ struct Prepared {
     return tensor_cores ? with_aligned_rows(y) : y;
   }
   DType lse_dtype() const { return tensor_cores ? DType::Float32 : args.dtype; }
+  // p in [0, 1), of 16-bit operands on tensor cores.
+  void set_dropout(double p, int64_t seed, int64_t offset) {
+    if (p == 0) return;
+    MT_CHECK(tensor_cores, kName, "(): dropout of these operands needs the matrix of weights");
+    args.drop = uint32_t(p * 4294967296.0);
+    args.keep_scale = float(1.0 / (1.0 - p));
+    args.seed = uint64_t(seed);
+    args.offset = uint64_t(offset);
+  }
   int64_t work() const { return args.batch * args.heads * args.queries * args.keys; }
 
   // A [batch, heads, rows, columns] result in the shape and dtype of the caller.
@@ -172,8 +186,10 @@ struct Prepared {
 
 std::tuple<Tensor, Hidden<Tensor>> forward(const Tensor& query, const Tensor& key,
                                            const Tensor& value, const std::optional<Tensor>& mask,
-                                           bool causal, double scale, bool gqa) {
+                                           bool causal, double scale, bool gqa, double dropout,
+                                           int64_t seed, int64_t offset) {
   Prepared p(query, key, value, mask, causal, scale, gqa);
+  p.set_dropout(dropout, seed, offset);
   Tensor out = shaped_like(p.q, p.args.queries, p.args.value_width);
   Tensor lse = empty({p.args.batch, p.args.heads, p.args.queries}, p.lse_dtype(), p.q.device());
   MT_DISPATCH(p.q.device(), p.work(), attention_forward, p.args, out.data(), strides_of(out),
@@ -185,8 +201,10 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dout, const Tensor& ou
                                             const Tensor& lse, const Tensor& query,
                                             const Tensor& key, const Tensor& value,
                                             const std::optional<Tensor>& mask, bool causal,
-                                            double scale, bool gqa) {
+                                            double scale, bool gqa, double dropout, int64_t seed,
+                                            int64_t offset) {
   Prepared p(query, key, value, mask, causal, scale, gqa);
+  p.set_dropout(dropout, seed, offset);
   auto prepare = [&](const Tensor& x) {
     Tensor t = x.sizes() == out.sizes() ? x : expand_to(x, out.sizes(), kName);
     return p.with_rows(four_dims(to_dtype(t, p.args.dtype)));
@@ -203,9 +221,29 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dout, const Tensor& ou
           p.restore(dv, group, value.dtype())};
 }
 
+// Whether dropout happens inside of the kernels: weights of one element per number of
+// [..., query, key], as the matrix of weights has them.
+bool drops_in_place(const Tensor& query, const Tensor& key, const Tensor& value) {
+  if (query.device().is_cpu() || !is_floating(query.dtype()) || itemsize(query.dtype()) != 2 ||
+      query.dim() < 2 || key.dim() != query.dim() || value.dim() != query.dim() ||
+      key.dtype() != query.dtype() || value.dtype() != query.dtype())
+    return false;
+  for (int i = 0; i + 2 < query.dim(); i++)
+    if (key.size(i) != value.size(i) || (i + 3 < query.dim() && key.size(i) != query.size(i)))
+      return false;
+  AttentionArgs a{};
+  a.queries = query.size(-2);
+  a.keys = key.size(-2);
+  a.width = query.size(-1);
+  a.value_width = value.size(-1);
+  return a.takes_tensor_cores();
+}
+
 }  // namespace
 
 MT_BIND(attention) {
+  def_plain<&choose_kernel>(m, "attention_choose_kernel");
+  def_plain<&drops_in_place>(m, "attention_drops_in_place");
   def_op<&forward>(m, "attention");
   def_raw<&backward>(m, "attention_backward");
 }

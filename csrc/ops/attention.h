@@ -10,6 +10,9 @@ struct HeadStrides {
   int64_t batch = 0, head = 0, row = 0;
 };
 
+// Which of CUDA's kernels for 16-bit operands: by sizes, or where it can.
+enum class AttentionKernel : int { any, mma, wgmma };
+
 // Query head h reads key and value head h / (heads / kv_heads). Everything is float32 or float64.
 // CUDA takes 16-bit operands, too, where takes_tensor_cores() and rows lie at multiples of 16
 // bytes: lse is float32 then, and a mask that is added has either type.
@@ -24,6 +27,12 @@ struct AttentionArgs {
   int64_t mask_column = 0;
   bool causal = false;  // query i sees keys 0 ... i
   double scale = 1;
+  // Of 16-bit operands on CUDA: weight [batch][head][query][key] is zero where its word, as of
+  // dropout_forward on the matrix of weights, is below `drop`, else multiplied by `keep_scale`.
+  uint32_t drop = 0;
+  float keep_scale = 1;
+  uint64_t seed = 0, offset = 0;
+  AttentionKernel kernel = AttentionKernel::any;
 
   // Whether 16-bit operands of these sizes can be read in pieces of 16 bytes, by kernels that count
   // rows in 32 bits.

@@ -5,9 +5,10 @@ namespace mt::cuda::bench {
 namespace {
 
 void add_attention(DType t, int64_t batch, int64_t heads, int64_t length, int64_t width,
-                   bool causal) {
+                   bool causal, AttentionKernel kernel = AttentionKernel::any) {
   const int64_t all = batch * heads * length * width;
-  const std::string name = shape(batch, heads, length, width) + (causal ? "/causal" : "");
+  const std::string name = shape(batch, heads, length, width) + (causal ? "/causal" : "") +
+                           (kernel == AttentionKernel::mma ? "/mma" : "");
   // As papers count: two products forward and five backward, half of them where causal.
   const double flops = 4.0 * double(all) * double(length) * (causal ? 0.5 : 1);
   const double bytes = double(all) * double(itemsize(t));
@@ -17,6 +18,7 @@ void add_attention(DType t, int64_t batch, int64_t heads, int64_t length, int64_
     const void *q = o.normal(t, all), *k = o.normal(t, all), *v = o.normal(t, all);
     AttentionArgs a{t, batch, heads, heads, length, length, width, width, q, k, v, at, at, at};
     a.causal = causal;
+    a.kernel = kernel;
     a.scale = 0.125;
     return a;
   };
@@ -48,7 +50,8 @@ MT_CUDA_BENCH(attention) {
     }
   add_attention(kF32, fit(2, 1), fit(16, 1), fit(2048, 40), 128, true);
   for (bool causal : {false, true})
-    add_attention(kF16, fit(4, 1), fit(16, 1), fit(2048, 70), 128, causal);
+    for (AttentionKernel kernel : {AttentionKernel::any, AttentionKernel::mma})
+      add_attention(kF16, fit(4, 1), fit(16, 1), fit(2048, 70), 128, causal, kernel);
 }
 
 }  // namespace

@@ -174,13 +174,29 @@ void forward(const AttentionArgs& a, T* out, const HeadStrides& out_at, T* lse) 
   run_forward<typename Tiles::Wide>(a, out, out_at, lse);
 }
 
+// Hopper's tensor cores, where tiles of 128 queries fill half of a large GPU (an estimate).
+bool wants_wgmma(const AttentionArgs& a) {
+  int device = 0, major = 0;
+  cudaGetDevice(&device);
+  cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+  if (major != 9 || a.kernel != AttentionKernel::any)
+    return major == 9 && a.kernel == AttentionKernel::wgmma;
+  return a.queries > 64 && a.batch * a.heads * ceil_div(a.queries, 128) >= 66;
+}
+
+void forward_of_16_bits(const AttentionArgs& a, void* out, const HeadStrides& out_at, float* lse) {
+  const bool half = a.dtype == DType::Float16;
+  if (a.batch * a.heads * a.queries == 0) return;
+  auto* wgmma = half ? attention_wgmma_forward_float16 : attention_wgmma_forward_bfloat16;
+  if (wants_wgmma(a) && wgmma(a, out, out_at, lse)) return;
+  (half ? attention_mma_forward_float16 : attention_mma_forward_bfloat16)(a, out, out_at, lse);
+}
+
 }  // namespace
 
 void attention_forward(const AttentionArgs& args, void* out, const HeadStrides& out_at, void* lse) {
-  if (args.dtype == DType::Float16)
-    return attention_mma_forward_float16(args, out, out_at, static_cast<float*>(lse));
-  if (args.dtype == DType::BFloat16)
-    return attention_mma_forward_bfloat16(args, out, out_at, static_cast<float*>(lse));
+  if (itemsize(args.dtype) == 2)
+    return forward_of_16_bits(args, out, out_at, static_cast<float*>(lse));
   MT_SWITCH_FLOAT(args.dtype,
                   forward(args, static_cast<scalar_t*>(out), out_at, static_cast<scalar_t*>(lse)))
 }

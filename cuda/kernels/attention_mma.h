@@ -16,6 +16,11 @@ void attention_mma_forward_float16(const AttentionArgs& a, void* out, const Head
                                    float* lse);
 void attention_mma_forward_bfloat16(const AttentionArgs& a, void* out, const HeadStrides& out_at,
                                     float* lse);
+// False where the kernel does not take it, which only Hopper's tensor cores run.
+bool attention_wgmma_forward_float16(const AttentionArgs& a, void* out, const HeadStrides& out_at,
+                                     float* lse);
+bool attention_wgmma_forward_bfloat16(const AttentionArgs& a, void* out, const HeadStrides& out_at,
+                                      float* lse);
 void attention_mma_backward_float16(const AttentionArgs& a, const AttentionGradients& g);
 void attention_mma_backward_bfloat16(const AttentionArgs& a, const AttentionGradients& g);
 

@@ -1,6 +1,7 @@
 // Gradients of attention of 16-bit operands with mma.sync and cp.async, sm_80 and up (Dao, 2023):
 //   p = exp(s - lse), delta = rowsum(dout * out), ds = p (dout v^T - delta)
 //   dv = p^T dout,  dk = scale ds^T q,  dq = scale ds k
+// With dropout, p of dv and dout v^T are multiplied by what it makes of each weight.
 // A block keeps a tile of rows of two matrices and walks the rows of two others, a warp owns 16 or
 // 32 rows of the tile. Where the tile is of keys (k and v), it walks queries (q and dout) of all
 // heads of a group in order and makes s^T; where it is of queries, it walks keys. Scores are the
@@ -183,9 +184,28 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
           s[p][n][e] = ptx::exp2_approx(s[p][n][e] * scores.factor - l);
         }
     }
-    if constexpr (kKeyRows) add_weighted_rows<T, S::W>(s, columns2, left, column0, sum2);
+    uint64_t kept = 0;
+    if (kGeneral && a.drop)
+      kept = scores.template kept<kKeyRows, P, N>(row0 + warp_row + lane / 4, at + lane % 4 * 2);
+    if constexpr (kKeyRows) {
+      if (kGeneral && a.drop) {
+        // What the sum takes is the dropped weight, what follows the weight itself.
+        float dropped[P][N][4];
+#pragma unroll
+        for (int p = 0; p < P; p++)
+#pragma unroll
+          for (int n = 0; n < N; n++)
+#pragma unroll
+            for (int e = 0; e < 4; e++) dropped[p][n][e] = s[p][n][e];
+        drop(kept, a.keep_scale, dropped);
+        add_weighted_rows<T, S::W>(dropped, columns2, left, column0, sum2);
+      } else {
+        add_weighted_rows<T, S::W>(s, columns2, left, column0, sum2);
+      }
+    }
     set_zero(ds);
     add_scores<T, S::W, 2>(rows2, left, columns2, right, ds);
+    if (kGeneral && a.drop) drop(kept, a.keep_scale, ds);
 #pragma unroll
     for (int n = 0; n < N; n++)
 #pragma unroll

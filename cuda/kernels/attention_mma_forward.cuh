@@ -40,9 +40,6 @@ struct KeyCuts {
   }
 };
 
-// What maxima start from: less than all scores and finite, so that differences are numbers.
-constexpr float kLowest = -3.3e38f;
-
 template <class S, bool kGeneral, class T = typename S::T>
 __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlocks > 2))
     attention_mma_forward_kernel(const AttentionArgs a, T* __restrict__ out,
@@ -95,8 +92,6 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
     ptx::cp_async_commit();
 
     scores.template mask<T, false>(i0 + warp_row + lane / 4, j0 + lane % 4 * 2, s);
-    // Weights are taken relative to a maximum that moves only where one would exceed 2^8: after the
-    // first tiles hardly ever, which saves multiplying the sums and exchanging maxima.
     float high[P][2];
     bool moves = false;
 #pragma unroll
@@ -107,7 +102,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
 #pragma unroll
         for (int n = 0; n < N; n++) m = fmaxf(m, fmaxf(s[p][n][half * 2], s[p][n][half * 2 + 1]));
         high[p][half] = m * scores.factor;
-        moves = moves || high[p][half] > maximum[p][half] + 8.0f;
+        moves = moves || high[p][half] > maximum[p][half] + kSlack;
       }
     if (__any_sync(0xffffffffu, moves)) {
 #pragma unroll
@@ -138,6 +133,9 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks - (kGeneral && S::kBlo
           }
         total[p][half] += all;
       }
+    if (kGeneral && a.drop)
+      drop(scores.template kept<false, P, N>(i0 + warp_row + lane / 4, j0 + lane % 4 * 2),
+           a.keep_scale, s);
     add_weighted_rows<T, S::W>(s, values_tile, left, 0, sum);
   }
   ptx::cp_async_wait_all();
@@ -242,7 +240,7 @@ void launch_forward(const AttentionArgs& a, typename S::T* out, const HeadStride
 template <class S>
 void run_forward(const AttentionArgs& a, typename S::T* out, const HeadStrides& out_at,
                  float* lse) {
-  // Without room for a mask's numbers the tile is halved.
+  // Without room for what a mask needs the tile is halved.
   constexpr bool kTight = S::W == 128 && S::P == 2;
   using General = std::conditional_t<kTight, ForwardShape<typename S::T, 128, 1, 64, 3>, S>;
   if (is_general(a)) launch_forward<General, true>(a, out, out_at, lse);

@@ -8,6 +8,7 @@
 // to 16 bits, are a left operand of the next product: scores never go through shared memory.
 #pragma once
 #include "core/check.h"
+#include "core/random.h"
 #include "cuda/core/launch.h"
 #include "cuda/core/ptx_copy.cuh"
 #include "cuda/core/ptx_math.cuh"
@@ -22,6 +23,11 @@ constexpr int64_t kMultiprocessors = 132;
 
 constexpr float kLog2E = 1.44269504f;
 constexpr float kInfinity = __builtin_inff();
+// What maxima start from: less than all scores and finite, so that differences are numbers.
+constexpr float kLowest = -3.3e38f;
+// Weights are taken relative to a maximum that moves only where one would exceed 2^kSlack: after
+// the first tiles hardly ever, which saves multiplying the sums and exchanging maxima.
+constexpr float kSlack = 8.0f;
 
 template <int W>
 struct RowTile {
@@ -150,18 +156,21 @@ __device__ __forceinline__ void set_zero(float (&s)[P][N][4]) {
       for (int e = 0; e < 4; e++) s[p][n][e] = 0.0f;
 }
 
-// Scores of one head: what is seen of them, in units of log2. kGeneral: there is a mask, or the
-// scale is not positive.
+// Scores of one head: what is seen of them, in units of log2. kGeneral: there is a mask or dropout,
+// or the scale is not positive.
 template <bool kGeneral>
 struct Scores {
   const AttentionArgs& a;
   int64_t mask_at;  // of the head
+  int head;         // of all batches
   // exp(score) = 2^(factor s). Where a mask is added, or the largest product is not the largest
   // score, s is brought to units of log2 first.
   float scale, factor;
 
   __device__ __forceinline__ Scores(const AttentionArgs& args, int b, int h)
-      : a(args), mask_at(b * args.mask_at.batch + h * args.mask_at.head) {
+      : a(args),
+        mask_at(b * args.mask_at.batch + h * args.mask_at.head),
+        head(b * int(args.heads) + h) {
     scale = float(args.scale) * kLog2E;
     factor = in_log2() ? 1.0f : scale;
   }
@@ -238,9 +247,50 @@ struct Scores {
         }
   }
 
+  // Which weights of a warp's tile dropout keeps: bit 4 (p N + n) + e. The numbers are drawn in
+  // loops that are not unrolled; elements 16 apart come after each other, as they may share a
+  // counter.
+  template <bool kColumnsAreQueries, int P, int N>
+  __device__ __forceinline__ uint64_t kept(int row, int column) const {
+    static_assert(P * N * 4 <= 64);
+    uint64_t bits = 0, drawn = ~uint64_t(0);
+    Philox4 words = {};
+    auto draw = [&](int p, int n, int e) {
+      const int r = row + p * 16 + e / 2 * 8, c = column + n * 8 + e % 2;
+      const int i = kColumnsAreQueries ? c : r, j = kColumnsAreQueries ? r : c;
+      const uint64_t at = uint64_t((head * a.queries + i) * a.keys + j);
+      const uint64_t counter = at / 64 * 16 + at % 16;
+      if (counter != drawn) words = philox(a.seed, a.offset + counter);
+      drawn = counter;
+      const int w = int(at / 16 % 4);
+      const uint32_t word = w < 2 ? (w ? words.v[1] : words.v[0]) : w > 2 ? words.v[3] : words.v[2];
+      bits |= uint64_t(word >= a.drop) << (4 * (p * N + n) + e);
+    };
+#pragma unroll 1
+    for (int other = 0; other < (kColumnsAreQueries ? 4 * N : 8 * P); other++)
+#pragma unroll 1
+      for (int apart = 0; apart < (kColumnsAreQueries ? P : N / 2); apart++) {
+        if (kColumnsAreQueries) draw(apart, other / 4, other % 4);
+        else draw(other / 8, apart * 2 + other / 4 % 2, other % 4);
+      }
+    return bits;
+  }
+
  private:
   static constexpr int kFar = 1 << 20;
 };
+
+// s *= what dropout makes of each.
+template <int P, int N>
+__device__ __forceinline__ void drop(uint64_t kept, float keep_scale, float (&s)[P][N][4]) {
+#pragma unroll
+  for (int p = 0; p < P; p++)
+#pragma unroll
+    for (int n = 0; n < N; n++)
+#pragma unroll
+      for (int e = 0; e < 4; e++)
+        s[p][n][e] *= kept >> (4 * (p * N + n) + e) & 1 ? keep_scale : 0.0f;
+}
 
 // Stores a warp's rows of 16-bit results, 16 bytes per lane, through 16 P rows of shared memory
 // that only this warp uses. `left` rows and `width` columns are there.
@@ -296,7 +346,7 @@ struct TileTask {
   }
 };
 
-inline bool is_general(const AttentionArgs& a) { return a.mask || !(a.scale > 0); }
+inline bool is_general(const AttentionArgs& a) { return a.mask || a.drop || !(a.scale > 0); }
 
 inline unsigned grid_of(int64_t blocks) {
   MT_CHECK(blocks <= kMaxGrid, "scaled_dot_product_attention: too many tiles for one launch");

@@ -6,8 +6,11 @@ import math
 
 from .. import _autocast as _amp
 from .._load import _C
+from ..random import generator_of as _generator_of
 from ._compose import gradients
 from ._register import FUNCTIONS, Node, functional, record
+from .dropout import _check as _check_dropout
+from .dropout import _draw as _drop
 
 
 class Attention(Node):
@@ -48,11 +51,12 @@ def _weights(q, k, mask, causal, scale):
     return scores.masked_fill(blind, 0.0).softmax(-1).masked_fill(blind, 0.0)
 
 
-def _attention(q, k, v, mask, causal, scale, gqa):
+def _attention(q, k, v, mask, causal, scale, gqa, dropout, seed, offset):
     if gqa:
         group = q.shape[-3] // k.shape[-3]
         k, v = k.repeat_interleave(group, -3), v.repeat_interleave(group, -3)
-    return _weights(q, k, mask, causal, scale) @ v
+    weights = _weights(q, k, mask, causal, scale)
+    return (_drop(weights, dropout, (seed, offset)) if dropout else weights) @ v
 
 
 @functional
@@ -66,7 +70,8 @@ def scaled_dot_product_attention(
         key: [..., S, E].
         value: [..., S, Ev]; the leading dims broadcast.
         attn_mask: broadcasts to [..., L, S]: bool (True: takes part) or added to the scores.
-        dropout_p: probability of a zero among the weights; above 0 the weights are materialised.
+        dropout_p: probability of a zero among the weights, which are materialised then, except for
+            16-bit operands on a GPU that tensor cores take; the numbers drawn are the same.
         is_causal: query i sees keys 0 to i; not together with attn_mask.
         scale: 1 / sqrt(E) where None.
         enable_gqa: several query heads (dim -3) share a head of key and value.
@@ -83,16 +88,25 @@ def scaled_dot_product_attention(
     if scale is None:
         width = query.shape[-1] if query.dim() else 0
         scale = 1.0 / math.sqrt(width) if width else math.inf
-    if dropout_p > 0.0:
-        if enable_gqa:
-            group = query.shape[-3] // key.shape[-3]
-            key, value = key.repeat_interleave(group, -3), value.repeat_interleave(group, -3)
-        weights = _weights(query, key, attn_mask, is_causal, scale)
-        return FUNCTIONS["dropout"](weights, dropout_p, True) @ value
-    out, lse = _C.attention(query, key, value, attn_mask, is_causal, scale, enable_gqa)
+    seed = offset = 0
+    if dropout_p != 0.0:
+        _check_dropout(dropout_p, "scaled_dot_product_attention")
+        if dropout_p == 1.0 or not _C.attention_drops_in_place(query, key, value):
+            if enable_gqa:
+                group = query.shape[-3] // key.shape[-3]
+                key, value = key.repeat_interleave(group, -3), value.repeat_interleave(group, -3)
+            weights = _weights(query, key, attn_mask, is_causal, scale)
+            return FUNCTIONS["dropout"](weights, dropout_p, True) @ value
+        words = math.prod(query.shape[:-1]) * key.shape[-2]
+        if query.dim() > 2 and key.shape[-3] > query.shape[-3]:
+            words *= key.shape[-3]
+        if words:
+            seed, offset = _generator_of(query).reserve(words)
+    options = (is_causal, scale, enable_gqa, dropout_p, seed, offset)
+    out, lse = _C.attention(query, key, value, attn_mask, *options)
     if out.requires_grad:
         node = record(
             Attention, out, (query, key, value, attn_mask), (query, key, value, attn_mask, out, lse)
         )
-        node.options = (is_causal, scale, enable_gqa)
+        node.options = options
     return out

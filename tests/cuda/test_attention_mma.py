@@ -18,6 +18,7 @@ from tests.cuda.cuda_helpers import needs_gpu, numbers
 
 pytestmark = needs_gpu
 F = minitorch.nn.functional
+ANY, MMA, WGMMA = range(3)
 TOLERANCE = {"bfloat16": 2**-7, "float16": 2**-10}
 
 
@@ -94,9 +95,40 @@ def test_against_the_formula(i, j, width, value_width, causal, dtype):
     check(*operands(i, j, width, value_width, dtype=dtype), causal=causal)
 
 
+@pytest.fixture
+def choose():
+    """Sets which kernel runs, for the length of a test."""
+    yield minitorch._C.attention_choose_kernel
+    minitorch._C.attention_choose_kernel(ANY)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(
+    ("i", "j", "width", "value_width"),
+    [(70, 75, 64, 64), (200, 400, 32, 24), (130, 300, 128, 72), (5, 129, 8, 128)],
+)
+def test_wgmma(i, j, width, value_width, causal, dtype, choose):
+    choose(WGMMA)
+    check(*operands(i, j, width, value_width, dtype=dtype), causal=causal)
+
+
+def test_wgmma_layouts(choose):
+    q, k, v = operands(130, 200, 64)
+    found = []
+    for kernel in (MMA, WGMMA):
+        choose(kernel)
+        found.append(numbers(F.scaled_dot_product_attention(q, k, v)))
+    assert (found[0] != found[1]).any(), "the same kernel: the two take keys in other steps"
+    q, k, v = operands(150, 140, 64, heads=6, kv_heads=2, batch=2)
+    check(*(x.transpose(1, 2).contiguous().transpose(1, 2) for x in (q, k, v)), causal=True)
+    check(q[:, :2, ::2], k[:, :1].expand(2, 2, 140, 64), v)
+
+
 @pytest.mark.parametrize("width", [64, 128])
-def test_large_tiles(width, monkeypatch):
+def test_large_tiles(width, choose):
     """Tiles of 128 queries, which grids of fewer blocks than multiprocessors leave alone."""
+    choose(MMA)
     q, k, v = operands(65, 50, width, heads=1)
     out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
     many = [x.expand(132, 1, *x.shape[2:]) for x in (q, k, v)]
@@ -186,8 +218,10 @@ def test_nothing_to_see():
 
 
 @pytest.mark.parametrize("width", [16, 128])
-def test_large_scores_and_nan(width):
+@pytest.mark.parametrize("kernel", [MMA, WGMMA])
+def test_large_scores_and_nan(width, kernel, choose):
     """Scores of hundreds, some of which grow along the keys and move the maximum often."""
+    choose(kernel)
     q, k, v = operands(40, 140, width, dtype="float16")
     ramp = minitorch.arange(140.0).reshape(140, 1).cuda().half() / 16
     for k_, causal in ((k * 10, True), (k.abs() * ramp, False)):
@@ -200,6 +234,50 @@ def test_large_scores_and_nan(width):
     assert out.isnan().any(-1).flatten().tolist() == [False] * 20 + [True] * 20
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("i", "j", "width"), [(70, 66, 64), (40, 128, 32), (1, 600, 16)])
+def test_dropout(i, j, width, causal):
+    """The weights that the materialised path drops, forward and backward."""
+    q, k, v = operands(i, j, width, heads=4, kv_heads=2)
+    dout = uniform(1, 4, i, width, dtype="bfloat16", seed=9)
+    p = 0.25
+    minitorch.cuda.manual_seed(5)
+    keep = F.dropout(minitorch.ones(1, 4, i, j).cuda(), p)
+    after = minitorch.rand(1, device="cuda").item()
+
+    # In float32 through the matrix of weights, whose gradients autograd knows.
+    a, b, c = (x.detach().float().requires_grad_() for x in (q, k, v))
+    b_, c_ = (x.repeat_interleave(2, 1) for x in (b, c))
+    scores = a @ b_.transpose(-1, -2) / width**0.5
+    if causal:
+        hidden = minitorch.ones(i, j, dtype=minitorch.bool).tril().logical_not().cuda()
+        scores = scores.masked_fill(hidden, -float("inf"))
+    want = (scores.softmax(-1) * keep) @ c_
+    want.backward(dout.float())
+
+    found = []
+    for _ in range(2):
+        minitorch.cuda.manual_seed(5)
+        x, y, z = (t.detach().requires_grad_() for t in (q, k, v))
+        out = F.scaled_dot_product_attention(
+            x, y, z, dropout_p=p, is_causal=causal, enable_gqa=True
+        )
+        assert minitorch.rand(1, device="cuda").item() == after
+        out.backward(dout)
+        found.append([numbers(t) for t in (out, x.grad, y.grad, z.grad)])
+    for x, y, t in zip(*found, (want, a.grad, b.grad, c.grad)):
+        np.testing.assert_array_equal(x, y)
+        t = numbers(t)
+        np.testing.assert_allclose(x, t, rtol=0, atol=2**-6 * max(abs(t).max(), 0.2))
+
+
+def test_dropout_of_everything_and_bad_probabilities():
+    q, k, v = operands(5, 7, 8)
+    assert not F.scaled_dot_product_attention(q, k, v, dropout_p=1.0).any()
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        F.scaled_dot_product_attention(q, k, v, dropout_p=1.5)
+
+
 def test_other_widths_and_autocast():
     q, k, v = operands(9, 11, 20)
     check(q, k, v)
@@ -210,10 +288,11 @@ def test_other_widths_and_autocast():
 
 
 PROGRAM = """
-import sys
+import sys, minitorch
 from tests.cuda.test_attention_mma import operands, run
 data = b""
-for i, j, width in ((70, 100, 64), (1, 600, 8)):
+for i, j, width, kernel in ((70, 100, 64, 1), (1, 600, 8, 1), (130, 300, 64, 2)):
+    minitorch._C.attention_choose_kernel(kernel)
     q, k, v = operands(i, j, width, heads=2, kv_heads=1)
     for x in run(q, k, v, q.flip(-1), causal=i > 1):
         data += x.float().cpu().numpy().tobytes()
