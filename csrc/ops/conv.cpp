@@ -107,9 +107,14 @@ std::atomic<bool> tf32_allowed{true};
 bool allow_tf32() { return tf32_allowed.load(std::memory_order_relaxed); }
 void set_allow_tf32(bool allow) { tf32_allowed = allow; }
 
+// For tests: the kernel of all convolutions on tensor cores; see ConvPath.
+std::atomic<int> tensor_core_path{0};
+void set_path(int64_t path) { tensor_core_path = int(path); }
+
 // How a GPU computes it: `x` is an input whose layout the result follows.
 void choose_layout(ConvParams& p, const Tensor& x) {
   p.tf32 = allow_tf32();
+  p.path = ConvPath(tensor_core_path.load(std::memory_order_relaxed));
   p.last = !x.device().is_cpu() && channels_last(x) && conv_takes_last(x.dtype(), p);
 }
 
@@ -345,6 +350,7 @@ MT_BIND(conv) {
   def_op<&conv_transpose>(m, "conv_transpose");
   def_plain<&allow_tf32>(m, "conv_allow_tf32");
   def_plain<&set_allow_tf32>(m, "conv_set_allow_tf32");
+  def_plain<&set_path>(m, "conv_set_path");
   def_raw<&conv_backward>(m, "conv_backward");
   def_raw<&conv_transpose_backward>(m, "conv_transpose_backward");
 }

@@ -5,6 +5,9 @@
 
 namespace mt {
 
+// The kernel of a convolution on tensor cores, for tests and measurements.
+enum class ConvPath : int { automatic, mma, wgmma };
+
 // y[b, o, q] = bias[o] + sum over c, t of w[o, c, t] * x[b, c, q*stride + t*dilation - padding],
 // c within the group of o, positions outside of x read as zero. Tensors are contiguous, or (last)
 // x and y and their gradients have their channels innermost: [batch, positions, channels].
@@ -14,6 +17,7 @@ struct ConvParams {
   int64_t stride[3], padding[3], dilation[3];  // padding: before the first element
   bool last = false;                           // on a GPU: where conv_takes_last
   bool tf32 = false;                           // float32 products may round to TF32 on a GPU
+  ConvPath path = ConvPath::automatic;
 
   int64_t in_size() const { return in[0] * in[1] * in[2]; }
   int64_t out_size() const { return out[0] * out[1] * out[2]; }

@@ -44,26 +44,51 @@ class PackedImages {
 
 int64_t multiprocessors() { return device_attribute(cudaDevAttrMultiProcessorCount); }
 
-// Two blocks per multiprocessor, each with at least 8 stages of K.
-int64_t parts_for(int64_t blocks, int64_t k, int64_t depth, int64_t most) {
-  const int64_t room = 2 * multiprocessors() / blocks;
-  return std::clamp<int64_t>(std::min(room, k / (8 * depth)), 1, most);
-}
+// How a product of m by n sums over k elements is cut up.
+struct Plan {
+  bool wgmma;
+  ConvTiles tiles;
+  int64_t depth, k_split, splits;  // elements of K per stage, and per part
 
-int64_t count_blocks(ConvTiles t, int64_t m, int64_t n, int64_t kinds) {
-  return ceil_div(m, tile_m(t)) * ceil_div(n, tile_n(t)) * kinds;
-}
-
-// The largest tiles that give every multiprocessor a block, with up to `most` parts of K.
-ConvTiles choose_tiles(int64_t m, int64_t n, int64_t kinds, int64_t k, int64_t depth,
-                       int64_t most) {
-  for (const ConvTiles t : {ConvTiles::large, ConvTiles::wide}) {
-    if (n <= tile_n(t) / 2 || m <= tile_m(t) / 2) continue;
-    const int64_t blocks = count_blocks(t, m, n, kinds);
-    if (blocks * parts_for(blocks, k, depth, most) >= multiprocessors()) return t;
+  // `most`: parts that K may be cut into.
+  Plan(ConvPath path, int64_t size, int64_t m, int64_t n, int64_t kinds, int64_t k, int64_t most) {
+    const bool can = size == 2 && path != ConvPath::mma &&
+                     device_attribute(cudaDevAttrComputeCapabilityMajor) == 9;
+    wgmma = can;
+    depth = (can ? 128 : 64) / size;
+    tiles = choose(m, n, kinds, k, most);
+    if (tiles == ConvTiles::small && can) {
+      if (path == ConvPath::wgmma) {
+        tiles = n > 64 ? ConvTiles::large : ConvTiles::wide;
+      } else {
+        wgmma = false;
+        depth = 64 / size;
+        tiles = choose(m, n, kinds, k, most);
+      }
+    }
+    const int64_t parts = parts_for(count(tiles, m, n, kinds), k, most);
+    k_split = ceil_div(ceil_div(k, parts), depth) * depth;
+    splits = std::max<int64_t>(ceil_div(k, k_split), 1);
   }
-  return ConvTiles::small;
-}
+
+ private:
+  static int64_t count(ConvTiles t, int64_t m, int64_t n, int64_t kinds) {
+    return ceil_div(m, tile_m(t)) * ceil_div(n, tile_n(t)) * kinds;
+  }
+  // Two blocks per multiprocessor, each with at least 8 stages of K.
+  int64_t parts_for(int64_t blocks, int64_t k, int64_t most) const {
+    return std::clamp<int64_t>(std::min(2 * multiprocessors() / blocks, k / (8 * depth)), 1, most);
+  }
+  // The largest tiles that give every multiprocessor a block.
+  ConvTiles choose(int64_t m, int64_t n, int64_t kinds, int64_t k, int64_t most) const {
+    for (const ConvTiles t : {ConvTiles::large, ConvTiles::wide}) {
+      if (n <= tile_n(t) / 2 || m <= tile_m(t) / 2) continue;
+      const int64_t blocks = count(t, m, n, kinds);
+      if (blocks * parts_for(blocks, k, most) >= multiprocessors()) return t;
+    }
+    return ConvTiles::small;
+  }
+};
 
 void check_sizes(const ConvParams& p, int64_t pixel, int64_t positions, int64_t kinds) {
   constexpr int64_t kMost = 0x7fffffff;
@@ -78,7 +103,7 @@ void check_sizes(const ConvParams& p, int64_t pixel, int64_t positions, int64_t 
 template <class T>
 void conv_tensor_core(const ConvParams& p, bool backward, const void* x, const void* w,
                       const void* bias, void* y) {
-  constexpr int64_t per = 16 / sizeof(T), depth = 64 / sizeof(T);
+  constexpr int64_t per = 16 / sizeof(T);
   const ClassRule rule = make_rule(p, backward);
   const int64_t* from = backward ? p.out : p.in;
   const int64_t* to = backward ? p.in : p.out;
@@ -87,10 +112,12 @@ void conv_tensor_core(const ConvParams& p, bool backward, const void* x, const v
   check_sizes(p, rule.groups * (ceil_div(rule.channels, per) * per), rule.per_image, kinds);
   const PackedImages<T> images(x, p.last, p.batch, rule.groups, rule.channels, gathered);
 
-  const int64_t k = rule.most_taps * images.padded(), row = ceil_div(k, depth) * depth;
+  const int64_t k = rule.most_taps * images.padded(), m = p.batch * rule.per_image;
+  const Plan plan(p.path, sizeof(T), m, rule.m, kinds, k, rule.classes == 1 ? 16 : 1);
+  const int64_t row = ceil_div(k, plan.depth) * plan.depth;
   ConvGatherParams g;
   g.row = int(row);
-  g.taps_row = int(row / per) + 4;  // a stage more, which the kernel reads ahead
+  g.taps_row = int((row + plan.depth) / per);  // a stage more, which the kernel reads ahead
   const Scratch weights(size_t(kinds * rule.m * row) * sizeof(T));
   const Scratch taps(size_t(rule.classes) * size_t(g.taps_row) * sizeof(Tap));
   const Scratch depths(size_t(rule.classes) * sizeof(int));
@@ -112,7 +139,7 @@ void conv_tensor_core(const ConvParams& p, bool backward, const void* x, const v
   g.weights = weights.as<void>();
   g.taps = taps.as<Tap>();
   g.depth = depths.as<int>();
-  g.m = int(p.batch * rule.per_image);
+  g.m = int(m);
   g.n = rule.m;
   g.kinds = int(kinds);
   g.groups = Divider(uint32_t(rule.groups));
@@ -124,20 +151,22 @@ void conv_tensor_core(const ConvParams& p, bool backward, const void* x, const v
   g.y_position = p.last ? channels : 1;
   g.wide = p.last && rule.m % 4 == 0 && is_aligned(y, 4 * sizeof(T));
 
-  const int64_t most = rule.classes == 1 ? 16 : 1;
-  const ConvTiles tiles = choose_tiles(g.m, g.n, kinds, row, depth, most);
-  const int64_t parts = parts_for(count_blocks(tiles, g.m, g.n, kinds), row, depth, most);
-  g.k_split = int(ceil_div(ceil_div(row, parts), depth) * depth);
-  g.splits = int(std::max<int64_t>(ceil_div(row, g.k_split), 1));
+  g.k_split = int(plan.k_split);
+  g.splits = int(plan.splits);
   const int64_t sums = g.splits > 1 ? int64_t(g.splits) * kinds * g.m * ((g.n + 3) / 4 * 4) : 0;
   const Scratch partial(size_t(sums) * sizeof(float));
   g.partial = partial.as<float>();
-  conv_gather_mma<T>(g, tiles, stream());
+  bool done = false;
+  if constexpr (sizeof(T) == 2) {
+    done = plan.wgmma;
+    if (done) conv_gather_wgmma<T>(g, plan.tiles, stream());
+  }
+  if (!done) conv_gather_mma<T>(g, plan.tiles, stream());
+  if (g.splits > 1) conv_gather_sum<T>(g, stream());
 }
 
 template <class T>
 void conv_tensor_core_weight(const ConvParams& p, const void* dy, const void* x, void* dw) {
-  constexpr int64_t depth = 64 / sizeof(T);
   const int64_t cg = p.c / p.groups, og = p.o / p.groups;
   const PackedImages<T> images(x, p.last, p.batch, p.groups, cg, p.in_size());
   const PackedImages<T> gradient(dy, p.last, p.batch, p.groups, og, p.out_size());
@@ -151,7 +180,14 @@ void conv_tensor_core_weight(const ConvParams& p, const void* dy, const void* x,
   g.images.image = p.in_size() * images.pixel();
   g.images.pixel = images.pixel();
   g.images.group = images.padded();
-  int64_t stage = depth;
+  g.m = int(og);
+  g.n = int(p.taps()) * images.padded();
+  g.k = int(p.batch * p.out_size());
+  // As many parts as fill the device, while their sums stay below 64 MiB.
+  const int64_t sums = p.o * g.n;
+  const int64_t most = std::clamp<int64_t>((int64_t(1) << 24) / sums, 1, 256);
+  const Plan plan(p.path, sizeof(T), g.m, g.n, p.groups, g.k, most);
+  int64_t stage = plan.depth;
   for (int d = 2; d >= 0; d--) {
     g.step[d] = int(stage % p.out[d] * p.stride[d]);
     g.end[d] = int(p.out[d] * p.stride[d] - p.padding[d]);
@@ -166,21 +202,17 @@ void conv_tensor_core_weight(const ConvParams& p, const void* dy, const void* x,
   g.dy_pixel = gradient.pixel();
   g.dy_group = gradient.padded();
   g.taps = taps.as<Tap>();
-  g.m = int(og);
-  g.n = int(p.taps()) * images.padded();
-  g.k = int(p.batch * p.out_size());
   g.groups = int(p.groups);
-
-  // As many parts as fill the device, while their sums stay below 64 MiB.
-  const int64_t sums = p.o * g.n;
-  const int64_t most = std::clamp<int64_t>((int64_t(1) << 24) / sums, 1, 256);
-  const ConvTiles tiles = choose_tiles(g.m, g.n, p.groups, g.k, depth, most);
-  const int64_t parts = parts_for(count_blocks(tiles, g.m, g.n, p.groups), g.k, depth, most);
-  g.k_split = int(ceil_div(ceil_div(g.k, parts), depth) * depth);
-  g.splits = int(ceil_div(g.k, g.k_split));
+  g.k_split = int(plan.k_split);
+  g.splits = int(plan.splits);
   const Scratch partial(size_t(g.splits * sums) * sizeof(float));
   g.partial = partial.as<float>();
-  conv_weight_mma<T>(g, tiles, stream());
+  bool done = false;
+  if constexpr (sizeof(T) == 2) {
+    done = plan.wgmma;
+    if (done) conv_weight_wgmma<T>(g, plan.tiles, stream());
+  }
+  if (!done) conv_weight_mma<T>(g, plan.tiles, stream());
   conv_finish_weight(g.partial, g.splits, p.o, cg, p.taps(), images.padded(), static_cast<T*>(dw));
 }
 

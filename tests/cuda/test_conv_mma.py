@@ -24,6 +24,17 @@ def tf32():
     minitorch.backends.cudnn.allow_tf32 = before
 
 
+@pytest.fixture
+def path(request):
+    """The kernel of all convolutions: 0 chooses, 1 mma.sync, 2 wgmma (where the GPU has it)."""
+    minitorch._C.conv_set_path(request.param)
+    yield
+    minitorch._C.conv_set_path(0)
+
+
+both = pytest.mark.parametrize("path", [1, 2], indirect=True, ids=["mma", "wgmma"])
+
+
 def uniform(*shape, dtype, seed=0):
     x = np.random.default_rng(seed).uniform(-1, 1, shape)
     return minitorch.tensor(x).to(getattr(minitorch, dtype))
@@ -102,13 +113,15 @@ def convolution(name, dtype, channels_last=False):
     check(lambda x, w, b: f(x, w, b, **options), tensors, channels_last)
 
 
+@both
 @pytest.mark.parametrize("name", SHAPES)
-def test_bfloat16(name):
+def test_bfloat16(name, path):
     convolution(name, "bfloat16")
 
 
-@pytest.mark.parametrize("name", ["parts of K", "128 x 128 tiles", "depthwise", "3d"])
-def test_float16(name):
+@pytest.mark.parametrize("name", ["parts of K", "128 x 128 tiles", "groups", "3d"])
+@both
+def test_float16(name, path):
     convolution(name, "float16")
 
 
