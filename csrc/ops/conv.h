@@ -45,7 +45,14 @@ inline bool conv_on_tensor_cores(DType dtype, const ConvParams& p) {
   const int64_t cg = p.c / p.groups, og = p.o / p.groups;
   return p.tf32 && 4 * cg * og >= (cg + 3) / 4 * 4 * ((og + 63) / 64 * 64);
 }
+// One tap at every position, a product of matrices.
+inline bool conv_is_product(const ConvParams& p) {
+  for (int d = 0; d < 3; d++)
+    if (p.kernel[d] != 1 || p.stride[d] != 1 || p.padding[d] != 0) return false;
+  return p.groups == 1;
+}
 inline bool conv_takes_last(DType dtype, const ConvParams& p) {
+  if (conv_is_product(p)) return dtype != DType::Float32 || p.tf32;
   return conv_is_direct(p) || conv_on_tensor_cores(dtype, p);
 }
 

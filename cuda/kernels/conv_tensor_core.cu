@@ -92,8 +92,9 @@ struct Plan {
 
 void check_sizes(const ConvParams& p, int64_t pixel, int64_t positions, int64_t kinds) {
   constexpr int64_t kMost = 0x7fffffff;
-  MT_CHECK(pixel * std::max(p.in_size(), p.out_size()) <= kMost && p.batch * positions <= kMost &&
-               std::max(p.c, p.o) * p.taps() <= kMost / 2 && kinds <= 65535,
+  MT_CHECK(pixel * std::max(p.in_size(), p.out_size()) <= kMost &&
+               p.batch * positions <= kMost - 1024 && std::max(p.c, p.o) * p.taps() <= kMost / 2 &&
+               kinds <= 65535,
            "conv: more than 2^31 elements of one image, positions or weights of a filter, or 65535 "
            "groups by strides, on cuda");
 }

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
 )
 F = minitorch.nn.functional
 # Errors relative to the largest value: half a unit of the last place, and some for cancellation.
-TOLERANCE = {"bfloat16": 6e-3, "float16": 8e-4, "float32": 1.5e-3}
+TOLERANCE = {"bfloat16": 6e-3, "float16": 8e-4, "float32": 1.5e-3, "float64": 1e-12}
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +133,13 @@ def test_tf32(name):
 @pytest.mark.parametrize("name", [n for n in SHAPES if n != "1d"])
 def test_channels_last(name):
     convolution(name, "bfloat16", channels_last=True)
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("one tap", "float32"), ("one tap", "float64"),
+                                             ("depthwise", "float64"),
+                                             ("128 x 64 tiles", "float32")])  # fmt: skip
+def test_wide_channels_last(name, dtype):
+    convolution(name, dtype, channels_last=True)
 
 
 @pytest.mark.parametrize("options", [{"stride": 2, "output_padding": 1}, {"groups": 2},
