@@ -52,7 +52,8 @@ struct ConvWeightParams {
   // A stage's positions as images and distances of origins; where origins of a dim end.
   int images_step, step[3], end[3];
   int m, n, k, k_split, splits, groups;
-  float* partial;  // [splits, groups, m, n]
+  bool transposed;  // of the sums (wgmma)
+  float* partial;   // [splits, groups, m, n] or (transposed) [splits, groups, n, m up to 4]
 
   // Moves an origin to the same place in the next stage, by adding digits with carries; returns
   // over how many images.

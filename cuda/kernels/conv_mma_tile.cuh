@@ -113,16 +113,15 @@ __device__ __forceinline__ Shared<float> sums_of_warp(Shared<char> smem, int war
   return shared_cast<float>(smem) + warp * Pieces * 16 * 32;
 }
 
-// Writes a warp's sums to `to`, rows of p.n floats.
+// Writes a warp's sums to `to`: rows of `length` floats, a multiple of 4.
 template <int Pieces>
-__device__ __forceinline__ void store_partial(const WarpSums<Pieces>& sums,
-                                              const ConvWeightParams& p, float* to, int row0,
-                                              int col0) {
+__device__ __forceinline__ void store_partial(const WarpSums<Pieces>& sums, float* to, int rows,
+                                              int length, int row0, int col0) {
   const int lane = int(threadIdx.x) % 32, col = col0 + lane % 8 * 4;
-  if (col >= p.n) return;
+  if (col >= length) return;
 #pragma unroll 1
-  for (int i = lane / 8; i < Pieces * 16 && row0 + i < p.m; i += 4)
-    *reinterpret_cast<float4*>(to + int64_t(row0 + i) * p.n + col) = sums.four(i, lane % 8 * 4);
+  for (int i = lane / 8; i < Pieces * 16 && row0 + i < rows; i += 4)
+    *reinterpret_cast<float4*>(to + int64_t(row0 + i) * length + col) = sums.four(i, lane % 8 * 4);
 }
 
 }  // namespace mt::cuda

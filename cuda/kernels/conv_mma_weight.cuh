@@ -120,7 +120,7 @@ __global__ void __launch_bounds__(ConvTile<M, N>::kThreads, ConvTile<M, N>::kBlo
   const int warp = int(threadIdx.x) / 32;
   const WarpSums<Tile::kPieces> sums(acc, sums_of_warp<Tile::kPieces>(smem, warp), false);
   float* to = p.partial + (int64_t(blockIdx.y) * p.groups + blockIdx.z) * p.m * p.n;
-  store_partial(sums, p, to, row0 + warp / Tile::kWarpsN * Tile::kWarpM,
+  store_partial(sums, to, p.m, p.n, row0 + warp / Tile::kWarpsN * Tile::kWarpM,
                 col0 + warp % Tile::kWarpsN * 32);
 }
 

@@ -99,6 +99,19 @@ void check_sizes(const ConvParams& p, int64_t pixel, int64_t positions, int64_t 
            "groups by strides, on cuda");
 }
 
+template <class T>
+void run(const Plan& plan, const ConvGatherParams& g) {
+  if constexpr (sizeof(T) == 2)
+    if (plan.wgmma) return conv_gather_wgmma<T>(g, plan.tiles, stream());
+  conv_gather_mma<T>(g, plan.tiles, stream());
+}
+template <class T>
+void run(const Plan& plan, const ConvWeightParams& g) {
+  if constexpr (sizeof(T) == 2)
+    if (plan.wgmma) return conv_weight_wgmma<T>(g, plan.tiles, stream());
+  conv_weight_mma<T>(g, plan.tiles, stream());
+}
+
 }  // namespace
 
 template <class T>
@@ -119,11 +132,14 @@ void conv_tensor_core(const ConvParams& p, bool backward, const void* x, const v
   ConvGatherParams g;
   g.row = int(row);
   g.taps_row = int((row + plan.depth) / per);  // a stage more, which the kernel reads ahead
-  const Scratch weights(size_t(kinds * rule.m * row) * sizeof(T));
-  const Scratch taps(size_t(rule.classes) * size_t(g.taps_row) * sizeof(Tap));
-  const Scratch depths(size_t(rule.classes) * sizeof(int));
+  const int64_t entries = int64_t(rule.classes) * g.taps_row;
+  const int64_t weight_bytes = kinds * rule.m * row * int64_t(sizeof(T));  // whole stages: aligned
+  const Scratch packed(size_t(weight_bytes) + size_t(entries) * sizeof(Tap) +
+                       size_t(rule.classes) * sizeof(int));
+  Tap* taps = reinterpret_cast<Tap*>(packed.as<char>() + weight_bytes);
+  int* depths = reinterpret_cast<int*>(taps + entries);
   conv_pack_weights(sizeof(T), rule, w, images.padded(), g.row, g.taps_row, images.pixel(),
-                    weights.as<void>(), taps.as<Tap>(), depths.as<int>());
+                    packed.as<void>(), taps, depths);
 
   g.images.data = images.data();
   g.images.image = gathered * images.pixel();
@@ -137,9 +153,9 @@ void conv_tensor_core(const ConvParams& p, bool backward, const void* x, const v
     g.y_size[d] = int(to[d]);
     g.y_step[d] = rule.residues[d];
   }
-  g.weights = weights.as<void>();
-  g.taps = taps.as<Tap>();
-  g.depth = depths.as<int>();
+  g.weights = packed.as<void>();
+  g.taps = taps;
+  g.depth = depths;
   g.m = int(m);
   g.n = rule.m;
   g.kinds = int(kinds);
@@ -157,12 +173,7 @@ void conv_tensor_core(const ConvParams& p, bool backward, const void* x, const v
   const int64_t sums = g.splits > 1 ? int64_t(g.splits) * kinds * g.m * ((g.n + 3) / 4 * 4) : 0;
   const Scratch partial(size_t(sums) * sizeof(float));
   g.partial = partial.as<float>();
-  bool done = false;
-  if constexpr (sizeof(T) == 2) {
-    done = plan.wgmma;
-    if (done) conv_gather_wgmma<T>(g, plan.tiles, stream());
-  }
-  if (!done) conv_gather_mma<T>(g, plan.tiles, stream());
+  run<T>(plan, g);
   if (g.splits > 1) conv_gather_sum<T>(g, stream());
 }
 
@@ -185,9 +196,11 @@ void conv_tensor_core_weight(const ConvParams& p, const void* dy, const void* x,
   g.n = int(p.taps()) * images.padded();
   g.k = int(p.batch * p.out_size());
   // As many parts as fill the device, while their sums stay below 64 MiB.
-  const int64_t sums = p.o * g.n;
+  const int64_t sums = p.groups * ceil_div(g.m, 4) * 4 * g.n;
   const int64_t most = std::clamp<int64_t>((int64_t(1) << 24) / sums, 1, 256);
-  const Plan plan(p.path, sizeof(T), g.m, g.n, p.groups, g.k, most);
+  Plan plan(p.path, sizeof(T), g.n, g.m, p.groups, g.k, most);
+  g.transposed = g.m <= 64 && g.n > g.m && plan.wgmma;
+  if (!g.transposed) plan = Plan(p.path, sizeof(T), g.m, g.n, p.groups, g.k, most);
   int64_t stage = plan.depth;
   for (int d = 2; d >= 0; d--) {
     g.step[d] = int(stage % p.out[d] * p.stride[d]);
@@ -208,13 +221,8 @@ void conv_tensor_core_weight(const ConvParams& p, const void* dy, const void* x,
   g.splits = int(plan.splits);
   const Scratch partial(size_t(g.splits * sums) * sizeof(float));
   g.partial = partial.as<float>();
-  bool done = false;
-  if constexpr (sizeof(T) == 2) {
-    done = plan.wgmma;
-    if (done) conv_weight_wgmma<T>(g, plan.tiles, stream());
-  }
-  if (!done) conv_weight_mma<T>(g, plan.tiles, stream());
-  conv_finish_weight(g.partial, g.splits, p.o, cg, p.taps(), images.padded(), static_cast<T*>(dw));
+  run<T>(plan, g);
+  conv_finish_weight(g, cg, p.taps(), static_cast<T*>(dw));
 }
 
 #define MT_CONV_TENSOR_CORE(T)                                                         \

@@ -136,25 +136,30 @@ __global__ void __launch_bounds__(ConvWgmma<N>::kThreads, 2)
 }
 
 // Rows of both operands are positions, boxes of 64 channels of y, or of taps and channels of x.
-template <class T, int N>
+// Where y has few channels its side is the narrow one (Swap): sums are dw transposed.
+template <class T, int N, bool Swap>
 __global__ void __launch_bounds__(ConvWgmma<N>::kThreads, 2)
     conv_weight_wgmma_kernel(const __grid_constant__ ConvWeightParams p) {
   if constexpr (!ptx::kSm90a) {
     ptx::unsupported();
   } else {
     using Shape = ConvWgmma<N>;
-    constexpr int M = Shape::kM, per = 8, apart = 32, boxes = N / 64;
+    constexpr int M = Shape::kM, per = 8, apart = 32;
+    constexpr int boxes_x = Swap ? M / 64 : N / 64, boxes_y = Swap ? N / 64 : M / 64;
+    constexpr int at_x = Swap ? 0 : Shape::kBytesA, at_y = Swap ? Shape::kBytesA : 0;
     MT_DYN_SHARED_ALIGNED(char, smem, 1024);
-    const TileAt tile = tile_at(int(blockIdx.x), (p.m + M - 1) / M, (p.n + N - 1) / N);
+    const int rows = Swap ? p.n : p.m, columns = Swap ? p.m : p.n;
+    const TileAt tile = tile_at(int(blockIdx.x), (rows + M - 1) / M, (columns + N - 1) / N);
     const int row0 = tile.m * M, col0 = tile.n * N;
+    const int x0 = Swap ? row0 : col0, y0 = Swap ? col0 : row0;
     const int k_begin = int(blockIdx.y) * p.k_split, k_end = min(p.k, k_begin + p.k_split);
     const int row = int(threadIdx.x) / 8, chunk = int(threadIdx.x) % 8 * per;
     const int to = swizzled_place();
 
-    Tap taps[boxes];
+    Tap taps[boxes_x];
 #pragma unroll
-    for (int b = 0; b < boxes; ++b) {
-      const int col = col0 + b * 64 + chunk;
+    for (int b = 0; b < boxes_x; ++b) {
+      const int col = x0 + b * 64 + chunk;
       taps[b] = {0, {kNoTap, kNoTap, kNoTap}};
       if (col < p.n) taps[b] = p.taps[col / per];
     }
@@ -170,22 +175,22 @@ __global__ void __launch_bounds__(ConvWgmma<N>::kThreads, 2)
       from[j] = static_cast<const T*>(x.data) + image * x.image + int64_t(blockIdx.z) * x.group;
     }
     const T* dy = static_cast<const T*>(p.dy) + int64_t(k_begin + row) * p.dy_pixel +
-                  int64_t(blockIdx.z) * p.dy_group + row0 + chunk;
-    const int channels = p.m - row0 - chunk;
+                  int64_t(blockIdx.z) * p.dy_group + y0 + chunk;
+    const int channels = p.m - y0 - chunk;
     auto load = [&](Shared<char> stage) {
 #pragma unroll
       for (int j = 0; j < 2; ++j) {
         const bool there = left > j * apart;
-        const Shared<char> rows = stage + (to + j * apart * 128);
+        const Shared<char> rows_j = stage + (to + j * apart * 128);
 #pragma unroll
-        for (int b = 0; b < M / 64; ++b)
-          ptx::cp_async<16>(raw(rows + b * Shape::kBox),
+        for (int b = 0; b < boxes_y; ++b)
+          ptx::cp_async<16>(raw(rows_j + (at_y + b * Shape::kBox)),
                             dy + int64_t(j * apart) * p.dy_pixel + b * 64,
                             there && channels > b * 64 ? 16u : 0u);
         const int origin = ((at[j][0] * x.size[1] + at[j][1]) * x.size[2] + at[j][2]) * x.pixel;
 #pragma unroll
-        for (int b = 0; b < boxes; ++b)
-          ptx::cp_async<16>(raw(rows + (Shape::kBytesA + b * Shape::kBox)),
+        for (int b = 0; b < boxes_x; ++b)
+          ptx::cp_async<16>(raw(rows_j + (at_x + b * Shape::kBox)),
                             from[j] + (origin + taps[b].offset),
                             is_inside(at[j], taps[b], x.size) & there ? 16u : 0u);
         from[j] += p.advance(at[j]) * x.image;
@@ -197,9 +202,11 @@ __global__ void __launch_bounds__(ConvWgmma<N>::kThreads, 2)
     multiply_stages<T, N, true>(d, smem, (k_end - k_begin + Shape::kDepth - 1) / Shape::kDepth,
                                 load);
 
-    float* partial = p.partial + (int64_t(blockIdx.y) * p.groups + blockIdx.z) * p.m * p.n;
+    const int length = (columns + 3) / 4 * 4;
+    float* partial =
+        p.partial + (int64_t(blockIdx.y) * p.groups + blockIdx.z) * rows * int64_t(length);
     for_sums<N>(d, smem, false, [&](const WarpSums<1>& sums, int r, int c) {
-      store_partial(sums, p, partial, row0 + r, col0 + c);
+      store_partial(sums, partial, rows, length, row0 + r, col0 + c);
     });
   }
 }
@@ -213,20 +220,26 @@ void launch_wgmma(const ConvGatherParams& p, cudaStream_t stream) {
   MT_LAUNCH((conv_gather_wgmma_kernel<T, N>), dim3(unsigned(tiles), p.splits, p.kinds),
             dim3(Shape::kThreads), Shape::kShared, stream, p);
 }
-template <class T, int N>
+template <class T, int N, bool Swap>
 void launch_wgmma(const ConvWeightParams& p, cudaStream_t stream) {
   using Shape = ConvWgmma<N>;
-  cudaFuncSetAttribute(reinterpret_cast<const void*>(&conv_weight_wgmma_kernel<T, N>),
+  cudaFuncSetAttribute(reinterpret_cast<const void*>(&conv_weight_wgmma_kernel<T, N, Swap>),
                        cudaFuncAttributeMaxDynamicSharedMemorySize, Shape::kShared);
-  const int64_t tiles = ceil_div(p.m, Shape::kM) * ceil_div(p.n, N);
-  MT_LAUNCH((conv_weight_wgmma_kernel<T, N>), dim3(unsigned(tiles), p.splits, p.groups),
+  const int64_t tiles = ceil_div(Swap ? p.n : p.m, Shape::kM) * ceil_div(Swap ? p.m : p.n, N);
+  MT_LAUNCH((conv_weight_wgmma_kernel<T, N, Swap>), dim3(unsigned(tiles), p.splits, p.groups),
             dim3(Shape::kThreads), Shape::kShared, stream, p);
 }
 
-template <class T, class P>
-void run_wgmma(const P& p, ConvTiles tiles, cudaStream_t stream) {
+template <class T>
+void run_wgmma(const ConvGatherParams& p, ConvTiles tiles, cudaStream_t stream) {
   if (tiles == ConvTiles::large) launch_wgmma<T, 128>(p, stream);
   else launch_wgmma<T, 64>(p, stream);
+}
+template <class T>
+void run_wgmma(const ConvWeightParams& p, ConvTiles tiles, cudaStream_t stream) {
+  if (p.transposed) launch_wgmma<T, 64, true>(p, stream);
+  else if (tiles == ConvTiles::large) launch_wgmma<T, 128, false>(p, stream);
+  else launch_wgmma<T, 64, false>(p, stream);
 }
 
 }  // namespace mt::cuda
