@@ -250,10 +250,11 @@ void gather_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
 
 template <class T>
 void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
-  if (p.last && is_product<T>(p)) return product_weight(p, dy, x, dw);
+  // One tap as well: positions are cut into more parts than gemm() makes.
   if constexpr (sizeof(T) <= 4)
     if (conv_on_tensor_cores(dtype_of<T>::value, p))
       return conv_tensor_core_weight<T>(p, dy, x, dw);
+  if (p.last && is_product<T>(p)) return product_weight(p, dy, x, dw);
   if (conv_is_direct(p)) return conv_direct_weight(p, dy, x, dw);
   if constexpr (sizeof(T) >= 4) gather_weight(p, dy, x, dw);
 }

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -12,6 +16,7 @@ pytestmark = pytest.mark.skipif(
     not minitorch.cuda.is_available(), reason="no GPU, real or emulated"
 )
 F = minitorch.nn.functional
+EMULATED = minitorch.cuda.get_device_name() if minitorch.cuda.is_available() else ""
 # Errors relative to the largest value: half a unit of the last place, and some for cancellation.
 TOLERANCE = {"bfloat16": 6e-3, "float16": 8e-4, "float32": 1.5e-3, "float64": 1e-12}
 
@@ -98,6 +103,7 @@ SHAPES = {
     "groups": ((2, 12, 7, 7), (24, 4, 3, 3), {"groups": 3, "padding": 1}),
     "groups of 16 bytes": ((2, 32, 6, 5), (16, 16, 3, 3), {"groups": 2, "padding": 1}),
     "depthwise": ((2, 40, 8, 9), (40, 1, 3, 3), {"groups": 40, "padding": 1, "stride": 2}),
+    "two filters a channel": ((2, 6, 8, 9), (12, 1, 3, 2), {"groups": 6, "dilation": 2}),
     "one tap": ((2, 16, 5, 5), (24, 16, 1, 1), {}),
     "one tap, a product": ((1, 16, 16, 8), (24, 16, 1, 1), {}),
     "one tap, strided": ((1, 16, 7, 8), (24, 16, 1, 1), {"stride": 2}),
@@ -188,3 +194,16 @@ def test_second_gradient():
 
     for a, b in zip(run("cuda"), run("cpu")):
         np.testing.assert_allclose(a, b, rtol=0, atol=5e-3 * np.abs(b).max())
+
+
+@pytest.mark.skipif("Emulated" not in EMULATED, reason="orders of events are the emulator's")
+@pytest.mark.parametrize(("copies", "schedule"), [("early", "reverse"), ("late", "random:1")])
+def test_other_orders_of_events(copies, schedule):
+    environment = dict(
+        os.environ, MINITORCH_EMULATOR_ASYNC=copies, MINITORCH_EMULATOR_SCHEDULE=schedule
+    )
+    names = "test_bfloat16 and (parts or 128 or ragged or dilated) or test_tf32 and parts"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__, "-k", names],
+        env=environment, capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
