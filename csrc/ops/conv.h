@@ -16,6 +16,7 @@ struct ConvParams {
   int64_t in[3], kernel[3], out[3];
   int64_t stride[3], padding[3], dilation[3];  // padding: before the first element
   bool last = false;                           // on a GPU: where conv_takes_last
+  bool dy_last = false;                        // y's gradient lies so, on tensor cores
   bool tf32 = false;                           // float32 products may round to TF32 on a GPU
   ConvPath path = ConvPath::automatic;
 

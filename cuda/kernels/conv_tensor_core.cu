@@ -124,7 +124,8 @@ void conv_tensor_core(const ConvParams& p, bool backward, const void* x, const v
   const int64_t gathered = from[0] * from[1] * from[2], plane = to[0] * to[1] * to[2];
   const int64_t kinds = int64_t(rule.classes) * rule.groups;
   check_sizes(p, rule.groups * (ceil_div(rule.channels, per) * per), rule.per_image, kinds);
-  const PackedImages<T> images(x, p.last, p.batch, rule.groups, rule.channels, gathered);
+  const PackedImages<T> images(x, backward ? p.dy_last : p.last, p.batch, rule.groups,
+                               rule.channels, gathered);
 
   const int64_t k = rule.most_taps * images.padded(), m = p.batch * rule.per_image;
   const Plan plan(p.path, sizeof(T), m, rule.m, kinds, k, rule.classes == 1 ? 16 : 1);
@@ -181,7 +182,7 @@ template <class T>
 void conv_tensor_core_weight(const ConvParams& p, const void* dy, const void* x, void* dw) {
   const int64_t cg = p.c / p.groups, og = p.o / p.groups;
   const PackedImages<T> images(x, p.last, p.batch, p.groups, cg, p.in_size());
-  const PackedImages<T> gradient(dy, p.last, p.batch, p.groups, og, p.out_size());
+  const PackedImages<T> gradient(dy, p.dy_last, p.batch, p.groups, og, p.out_size());
   check_sizes(p, std::max(images.pixel(), gradient.pixel()), p.out_size(), p.groups);
 
   ConvWeightParams g;
