@@ -107,10 +107,15 @@ std::atomic<bool> tf32_allowed{true};
 bool allow_tf32() { return tf32_allowed.load(std::memory_order_relaxed); }
 void set_allow_tf32(bool allow) { tf32_allowed = allow; }
 
+// For tests: the kernel of all convolutions on tensor cores; see ConvPath.
+std::atomic<int> tensor_core_path{0};
+void set_path(int64_t path) { tensor_core_path = int(path); }
+
 // How a GPU computes it: `x` is an input whose layout the result follows.
 void choose_layout(ConvParams& p, const Tensor& x) {
   p.tf32 = allow_tf32();
-  p.last = !x.device().is_cpu() && channels_last(x) && conv_takes_last(x.dtype(), p);
+  p.path = ConvPath(tensor_core_path.load(std::memory_order_relaxed));
+  p.last = p.dy_last = !x.device().is_cpu() && channels_last(x) && conv_takes_last(x.dtype(), p);
 }
 
 // Number of multiplications, for the decision to release the GIL.
@@ -133,7 +138,7 @@ Tensor run_forward(const ConvParams& p, const Dims& sizes, const Tensor& x, cons
 Tensor run_backward_input(const ConvParams& p, const Dims& sizes, const Tensor& dy, const Tensor& w,
                           const std::optional<Tensor>& bias) {
   const DType t = compute_type(w.dtype(), w.device());
-  const Tensor gc = images(dy, t, p.last), wc = contiguous(to_dtype(w, t));
+  const Tensor gc = images(dy, t, p.dy_last), wc = contiguous(to_dtype(w, t));
   const Tensor bc = bias ? contiguous(to_dtype(*bias, t)) : Tensor();
   Tensor dx = empty_images(sizes, t, w.device(), p.last);
   if (dx.numel())
@@ -145,7 +150,7 @@ Tensor run_backward_input(const ConvParams& p, const Dims& sizes, const Tensor& 
 Tensor run_backward_weight(const ConvParams& p, const Dims& sizes, const Tensor& dy,
                            const Tensor& x) {
   const DType t = compute_type(x.dtype(), x.device());
-  const Tensor gc = images(dy, t, p.last), xc = images(x, t, p.last);
+  const Tensor gc = images(dy, t, p.dy_last), xc = images(x, t, p.last);
   Tensor dw = empty(sizes, t, x.device());
   if (!gc.numel()) {
     copy_into(dw, scalar_tensor(Scalar::of(int64_t(0)), t, dw.device()));
@@ -287,11 +292,15 @@ Gradients conv_backward(const Tensor& dy, const Tensor& x, const Tensor& w, bool
   ConvParams p = between(x.sizes(), dy.sizes(), w, stride, padding, dilation, groups, nd);
   if (last_form(p, x)) return run_last_backward(p, dy, x, w, need_x, need_w, need_bias);
   choose_layout(p, x);
+  // Both gradients want dy in whole chunks of its channels on tensor cores: moved once for both.
+  if (!p.last && need_x && need_w && !x.device().is_cpu() && dy.dim() == nd + 2 &&
+      conv_on_tensor_cores(x.dtype(), p) && !conv_is_product(p) && p.o / p.groups % 8 == 0)
+    p.dy_last = true;
   Tensor dx, dw, db;
-  const Tensor g = in_layout(dy, p.last);
+  const Tensor g = in_layout(dy, p.dy_last);
   if (need_x) dx = run_backward_input(p, x.sizes(), g, w, std::nullopt);
   if (need_w) dw = run_backward_weight(p, w.sizes(), g, x);
-  if (need_bias) db = run_backward_bias(g, nd, w.dtype(), p.last);
+  if (need_bias) db = run_backward_bias(g, nd, w.dtype(), p.dy_last);
   return {dx, dw, db};
 }
 
@@ -345,6 +354,7 @@ MT_BIND(conv) {
   def_op<&conv_transpose>(m, "conv_transpose");
   def_plain<&allow_tf32>(m, "conv_allow_tf32");
   def_plain<&set_allow_tf32>(m, "conv_set_allow_tf32");
+  def_plain<&set_path>(m, "conv_set_path");
   def_raw<&conv_backward>(m, "conv_backward");
   def_raw<&conv_transpose_backward>(m, "conv_transpose_backward");
 }

@@ -5,6 +5,9 @@
 
 namespace mt {
 
+// The kernel of a convolution on tensor cores, for tests and measurements.
+enum class ConvPath : int { automatic, mma, wgmma };
+
 // y[b, o, q] = bias[o] + sum over c, t of w[o, c, t] * x[b, c, q*stride + t*dilation - padding],
 // c within the group of o, positions outside of x read as zero. Tensors are contiguous, or (last)
 // x and y and their gradients have their channels innermost: [batch, positions, channels].
@@ -13,7 +16,9 @@ struct ConvParams {
   int64_t in[3], kernel[3], out[3];
   int64_t stride[3], padding[3], dilation[3];  // padding: before the first element
   bool last = false;                           // on a GPU: where conv_takes_last
+  bool dy_last = false;                        // y's gradient lies so, on tensor cores
   bool tf32 = false;                           // float32 products may round to TF32 on a GPU
+  ConvPath path = ConvPath::automatic;
 
   int64_t in_size() const { return in[0] * in[1] * in[2]; }
   int64_t out_size() const { return out[0] * out[1] * out[2]; }
@@ -41,7 +46,14 @@ inline bool conv_on_tensor_cores(DType dtype, const ConvParams& p) {
   const int64_t cg = p.c / p.groups, og = p.o / p.groups;
   return p.tf32 && 4 * cg * og >= (cg + 3) / 4 * 4 * ((og + 63) / 64 * 64);
 }
+// One tap at every position, a product of matrices.
+inline bool conv_is_product(const ConvParams& p) {
+  for (int d = 0; d < 3; d++)
+    if (p.kernel[d] != 1 || p.stride[d] != 1 || p.padding[d] != 0) return false;
+  return p.groups == 1;
+}
 inline bool conv_takes_last(DType dtype, const ConvParams& p) {
+  if (conv_is_product(p)) return dtype != DType::Float32 || p.tf32;
   return conv_is_direct(p) || conv_on_tensor_cores(dtype, p);
 }
 

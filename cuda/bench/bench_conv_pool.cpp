@@ -21,7 +21,7 @@ void add_conv(const Kind& kind, bool last, int64_t batch, int64_t c, int64_t o, 
   batch = fit(batch, 2), c = fit(c, 8), o = fit(o, 8), size = fit(size, 9);
   ConvParams p = conv_params(batch, c, o, size, kernel, stride, depthwise ? c : 1);
   p.tf32 = kind.unit == Unit::tf32;
-  p.last = last;
+  p.last = p.dy_last = last;
   const DType t = kind.t;
   if (last && !conv_takes_last(t, p)) return;
   const int64_t nx = batch * c * p.in_size(), ny = batch * o * p.out_size();

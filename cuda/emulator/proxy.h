@@ -14,30 +14,33 @@ namespace mt::emu {
 struct ProxyState {
   // Stamp of the last write by the proxy itself, per 16 bytes of the window.
   std::vector<uint32_t> written;
-  // The latest fence of each thread that ran one, and the accesses that it covers.
+  // The latest two fences of each thread, and the accesses that they cover: a thread that runs
+  // ahead fences its next writes while others still read what the fence before made visible.
   struct Fence {
-    uint32_t rank, time;
+    uint32_t time = 0;
+    bool used = false;
     SyncClock covers;
   };
-  std::vector<Fence> fences;
+  struct Fences {
+    Fence latest[2];
+    int next = 0;
+  };
+  std::vector<Fences> fences;  // by rank of the thread
 
   ProxyState() : written(kWindowBytes / 16) {}
 
   uint32_t& stamp_at(const void* p) {
     return written[(reinterpret_cast<uintptr_t>(p) & (kWindowBytes - 1)) / 16];
   }
-  Fence& fence_of(uint32_t rank) {
-    for (Fence& f : fences)
-      if (f.rank == rank) return f;
-    fences.push_back({rank, 0, {}});
-    return fences.back();
-  }
 };
 
 inline void note_proxy_fence() {
   Thread& t = self();
   if (!t.block->shared->checks) return;
-  ProxyState::Fence& f = block_local<ProxyState>().fence_of(t.rank);
+  std::vector<ProxyState::Fences>& all = block_local<ProxyState>().fences;
+  if (all.size() <= t.rank) all.resize(t.block->size);
+  ProxyState::Fence& f = all[t.rank].latest[all[t.rank].next ^= 1];
+  f.used = true;
   f.time = t.block->shared->now;
   release_to(f.covers);
 }
@@ -56,12 +59,18 @@ inline bool has_synchronised_with(const Thread& t, uint32_t rank, uint32_t time)
 
 inline bool is_fenced(const ProxyState& state, uint32_t stamp) {
   const uint32_t rank = stamp & kRankMask, time = stamp >> kRankBits;
-  for (const ProxyState::Fence& f : state.fences) {
-    const SyncClock& c = f.covers;
-    if ((time <= c.seen || (c.row && time <= c.row->time[rank])) &&
-        has_synchronised_with(self(), f.rank, f.time))
-      return true;
-  }
+  const auto by = [&](uint32_t fencer) {
+    for (const ProxyState::Fence& f : state.fences[fencer].latest) {
+      const SyncClock& c = f.covers;
+      if (f.used && (time <= c.seen || (c.row && time <= c.row->time[rank])) &&
+          has_synchronised_with(self(), fencer, f.time))
+        return true;
+    }
+    return false;
+  };
+  if (rank < state.fences.size() && by(rank)) return true;  // mostly the writer itself
+  for (uint32_t fencer = 0; fencer < state.fences.size(); ++fencer)
+    if (by(fencer)) return true;
   return false;
 }
 

@@ -155,11 +155,11 @@ void gather(const ConvParams& p, bool backward, const T* x, const T* w, const T*
 // packed better by conv_tensor_core.
 template <class T>
 bool is_product(const ConvParams& p) {
-  for (int d = 0; d < 3; d++)
-    if (p.kernel[d] != 1 || p.stride[d] != 1 || p.padding[d] != 0) return false;
+  if (!conv_is_product(p)) return false;
+  if (p.last) return true;
+  // gemm() would round float32 where matrix products may.
   if (dtype_of<T>::value == DType::Float32 && !p.tf32 && allow_tf32()) return false;
-  return p.groups == 1 &&
-         (p.last || (p.in_size() >= 128 && p.in_size() * int64_t(sizeof(T)) % 16 == 0));
+  return p.in_size() >= 128 && p.in_size() * int64_t(sizeof(T)) % 16 == 0;
 }
 void run_product(const ConvParams& p, const GemmArgs& g) {
   if (g.m == 1 || g.n == 1 || !gemm_tensor_core(g, p.tf32, stream())) gemm(g);
@@ -250,10 +250,11 @@ void gather_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
 
 template <class T>
 void backward_weight(const ConvParams& p, const T* dy, const T* x, T* dw) {
-  if (p.last && is_product<T>(p)) return product_weight(p, dy, x, dw);
+  // One tap as well: positions are cut into more parts than gemm() makes.
   if constexpr (sizeof(T) <= 4)
     if (conv_on_tensor_cores(dtype_of<T>::value, p))
       return conv_tensor_core_weight<T>(p, dy, x, dw);
+  if (p.last && is_product<T>(p)) return product_weight(p, dy, x, dw);
   if (conv_is_direct(p)) return conv_direct_weight(p, dy, x, dw);
   if constexpr (sizeof(T) >= 4) gather_weight(p, dy, x, dw);
 }

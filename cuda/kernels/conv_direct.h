@@ -11,4 +11,10 @@ void conv_direct(const ConvParams& p, bool backward, const T* x, const T* w, con
 template <class T>
 void conv_direct_weight(const ConvParams& p, const T* dy, const T* x, T* dw);
 
+// conv_direct for depthwise convolutions with channels innermost, whole chunks of 16 bytes of them;
+// false, with nothing done, for others. float, float16, bfloat16.
+template <class T>
+bool conv_depthwise_last(const ConvParams& p, bool backward, const T* x, const T* w, const T* bias,
+                         T* y);
+
 }  // namespace mt::cuda

@@ -9,8 +9,7 @@
 // Grid: x = tiles, y = parts of K, z = class and group. Per stage of 128 x 128 a block reads 16 KiB
 // and does 1 Mflop (16-bit).
 #pragma once
-#include "cuda/core/vec.h"
-#include "cuda/kernels/conv_mma_tile.cuh"
+#include "cuda/kernels/conv_mma_store.cuh"
 #include "cuda/kernels/gemm_launch.h"
 
 namespace mt::cuda {
@@ -84,45 +83,6 @@ class WeightLines {
   int apart_, lines_, to_;
 };
 
-// Where position `row` of a class begins in the result, or -1 where the class has no such position.
-__device__ __forceinline__ int64_t place_of(const ConvGatherParams& p, int kind, int row) {
-  int b, i[3];
-  p.images.positions.locate(uint32_t(row), &b, i);
-#pragma unroll
-  for (int d = 2; d >= 0; d--) {
-    i[d] = i[d] * p.y_step[d] + kind % p.y_step[d];
-    kind /= p.y_step[d];
-    if (i[d] >= p.y_size[d]) return -1;
-  }
-  return b * p.y_image + ((int64_t(i[0]) * p.y_size[1] + i[1]) * p.y_size[2] + i[2]) * p.y_position;
-}
-
-// Adds the bias to 4 channels of one position and writes them.
-template <class T>
-__device__ __forceinline__ void store_channels(const ConvGatherParams& p, int kind, int g, int row,
-                                               int col, const float4& v) {
-  const int64_t place = place_of(p, kind, row);
-  if (place < 0) return;
-  float x[4] = {v.x, v.y, v.z, v.w};
-  const int count = min(4, p.n - col);
-  const int64_t channel = int64_t(g) * p.n + col;
-  if (p.bias) {
-    const T* bias = static_cast<const T*>(p.bias) + channel;
-#pragma unroll
-    for (int i = 0; i < 4; ++i)
-      if (i < count) x[i] += load_float(bias + i);
-  }
-  const Four<T> out = round_four<T>(x);
-  T* to = static_cast<T*>(p.y) + place + channel * p.y_channel;
-  if (p.wide && count == 4) {
-    *reinterpret_cast<Four<T>*>(to) = out;
-  } else {
-#pragma unroll
-    for (int i = 0; i < 4; ++i)
-      if (i < count) to[i * p.y_channel] = out.at[i];
-  }
-}
-
 template <class T, int M, int N>
 __global__ void __launch_bounds__(ConvTile<M, N>::kThreads, ConvTile<M, N>::kBlocks)
     conv_gather_mma_kernel(const __grid_constant__ ConvGatherParams p) {
@@ -147,36 +107,10 @@ __global__ void __launch_bounds__(ConvTile<M, N>::kThreads, ConvTile<M, N>::kBlo
   }
 
   const bool across = p.splits == 1 && p.y_channel != 1;
-  const WarpSums<M, N> sums(acc, smem, across);
-  const int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
-  const int warp_row = row0 + warp / Tile::kWarpsN * Tile::kWarpM;
-  const int warp_col = col0 + warp % Tile::kWarpsN * 32;
-  if (across) {  // neighbouring lanes write neighbouring positions of one channel
-    const int count = min(32, p.n - warp_col);
-#pragma unroll 1
-    for (int i = lane; i < Tile::kWarpM; i += 32) {
-      const int64_t place = warp_row + i < p.m ? place_of(p, kind, warp_row + i) : -1;
-      if (place < 0) continue;
-      const int64_t channel = int64_t(g) * p.n + warp_col;
-      const T* bias = static_cast<const T*>(p.bias) + channel;
-      T* to = static_cast<T*>(p.y) + place + channel * p.y_channel;
-      for (int col = 0; col < count; ++col, to += p.y_channel)
-        *to = store_as<T>(sums.one(i, col) + (p.bias ? load_float(bias + col) : 0.0f));
-    }
-    return;
-  }
-  const int col = warp_col + lane % 8 * 4, row_length = (p.n + 3) / 4 * 4;
-  if (col >= p.n) return;
-#pragma unroll 1
-  for (int i = lane / 8; i < Tile::kWarpM && warp_row + i < p.m; i += 4) {
-    const float4 v = sums.four(i, lane % 8 * 4);
-    if (p.splits > 1) {
-      const int64_t line = (int64_t(blockIdx.y) * p.kinds + blockIdx.z) * p.m + warp_row + i;
-      *reinterpret_cast<float4*>(p.partial + line * row_length + col) = v;
-    } else {
-      store_channels<T>(p, kind, g, warp_row + i, col, v);
-    }
-  }
+  const int warp = int(threadIdx.x) / 32;
+  const WarpSums<Tile::kPieces> sums(acc, sums_of_warp<Tile::kPieces>(smem, warp), across);
+  store_sums<T>(sums, p, kind, g, row0 + warp / Tile::kWarpsN * Tile::kWarpM,
+                col0 + warp % Tile::kWarpsN * 32, across);
 }
 
 // Adds the parts of K in order: a thread per 4 channels of a position.
@@ -218,9 +152,12 @@ void run_gather_mma(const ConvGatherParams& p, ConvTiles tiles, cudaStream_t str
   if (tiles == ConvTiles::large) launch_gather_mma<T, 128, 128>(p, stream);
   else if (tiles == ConvTiles::wide) launch_gather_mma<T, 128, 64>(p, stream);
   else launch_gather_mma<T, 64, 64>(p, stream);
-  if (p.splits > 1)
-    MT_LAUNCH((conv_sum_kernel<T>), grid_for(int64_t(p.kinds) * p.m * ((p.n + 3) / 4), kThreads),
-              kThreads, 0, stream, p);
+}
+
+template <class T>
+void run_gather_sum(const ConvGatherParams& p, cudaStream_t stream) {
+  MT_LAUNCH((conv_sum_kernel<T>), grid_for(int64_t(p.kinds) * p.m * ((p.n + 3) / 4), kThreads),
+            kThreads, 0, stream, p);
 }
 
 }  // namespace mt::cuda

@@ -52,16 +52,44 @@ struct ConvWeightParams {
   // A stage's positions as images and distances of origins; where origins of a dim end.
   int images_step, step[3], end[3];
   int m, n, k, k_split, splits, groups;
-  float* partial;  // [splits, groups, m, n]
+  bool transposed;  // of the sums (wgmma)
+  float* partial;   // [splits, groups, m, n] or (transposed) [splits, groups, n, m up to 4]
+
+  // Moves an origin to the same place in the next stage, by adding digits with carries; returns
+  // over how many images.
+  __device__ __forceinline__ int advance(int (&at)[3]) const {
+    int over_images = images_step;
+#pragma unroll
+    for (int d = 2; d >= 0; --d) {
+      at[d] += step[d];
+      const bool over = at[d] >= end[d];
+      if (over) at[d] += images.shift[d] - end[d];
+      if (d > 0) at[d - 1] += over ? images.step[d - 1] : 0;
+      else over_images += over;
+    }
+    return over_images;
+  }
 };
 
 enum class ConvTiles { large, wide, small };  // 128 x 128, 128 x 64, 64 x 64
 constexpr int tile_m(ConvTiles t) { return t == ConvTiles::small ? 64 : 128; }
 constexpr int tile_n(ConvTiles t) { return t == ConvTiles::large ? 128 : 64; }
 
+// Forward and input's gradient, and weight's gradient, by mma.sync; p.row, p.k_split and (weight)
+// the steps of positions are in stages of 64 bytes of K.
 template <class T>
 void conv_gather_mma(const ConvGatherParams& p, ConvTiles tiles, cudaStream_t stream);
+// Adds the parts of K and writes the result.
+template <class T>
+void conv_gather_sum(const ConvGatherParams& p, cudaStream_t stream);
 template <class T>
 void conv_weight_mma(const ConvWeightParams& p, ConvTiles tiles, cudaStream_t stream);
+
+// The same by wgmma, on sm_90a only: float16 and bfloat16, stages of 128 bytes, not the small
+// tiles.
+template <class T>
+void conv_gather_wgmma(const ConvGatherParams& p, ConvTiles tiles, cudaStream_t stream);
+template <class T>
+void conv_weight_wgmma(const ConvWeightParams& p, ConvTiles tiles, cudaStream_t stream);
 
 }  // namespace mt::cuda

@@ -73,17 +73,15 @@ __device__ __forceinline__ void multiply_stages(float (&acc)[ConvTile<M, N>::kPi
 // The sums of a warp as rows of 32 floats in memory of its own. Columns are permuted within a row
 // so that the rows that lanes use at once fall into different banks: where they are read along
 // rows (4 columns a lane), or along columns (`across`: a row a lane).
-template <int M, int N>
+template <int Pieces>
 class WarpSums {
-  using Tile = ConvTile<M, N>;
-
  public:
-  __device__ __forceinline__ WarpSums(const float (&acc)[Tile::kPieces][4][4], Shared<char> smem,
+  __device__ __forceinline__ WarpSums(const float (&acc)[Pieces][4][4], Shared<float> rows,
                                       bool across)
-      : rows_(shared_cast<float>(smem) + int(threadIdx.x) / 32 * Tile::kWarpM * 32) {
+      : rows_(rows) {
     const int lane = int(threadIdx.x) % 32;
 #pragma unroll
-    for (int m = 0; m < Tile::kPieces; ++m)
+    for (int m = 0; m < Pieces; ++m)
 #pragma unroll
       for (int n = 0; n < 4; ++n)
 #pragma unroll
@@ -108,5 +106,22 @@ class WarpSums {
 
   Shared<float> rows_;
 };
+
+// Memory of a warp for its 32 columns of sums.
+template <int Pieces>
+__device__ __forceinline__ Shared<float> sums_of_warp(Shared<char> smem, int warp) {
+  return shared_cast<float>(smem) + warp * Pieces * 16 * 32;
+}
+
+// Writes a warp's sums to `to`: rows of `length` floats, a multiple of 4.
+template <int Pieces>
+__device__ __forceinline__ void store_partial(const WarpSums<Pieces>& sums, float* to, int rows,
+                                              int length, int row0, int col0) {
+  const int lane = int(threadIdx.x) % 32, col = col0 + lane % 8 * 4;
+  if (col >= length) return;
+#pragma unroll 1
+  for (int i = lane / 8; i < Pieces * 16 && row0 + i < rows; i += 4)
+    *reinterpret_cast<float4*>(to + int64_t(row0 + i) * length + col) = sums.four(i, lane % 8 * 4);
+}
 
 }  // namespace mt::cuda

@@ -82,17 +82,7 @@ class PatchRows {
       const bool inside = is_inside(at, tap_, x.size) & (left_ > j * Row::kApart);
       ptx::cp_async<16>(raw(tile + (row_.to + j * Row::kApart * Row::Tile::kRowBytes)),
                         from_[j] + origin, inside ? 16u : 0u);
-      // The same place in the next stage: digits are added with carries.
-      int images = p_.images_step;
-#pragma unroll
-      for (int d = 2; d >= 0; --d) {
-        at[d] += p_.step[d];
-        const bool over = at[d] >= p_.end[d];
-        if (over) at[d] += x.shift[d] - p_.end[d];
-        if (d > 0) at[d - 1] += over ? x.step[d - 1] : 0;
-        else images += over;
-      }
-      from_[j] += images * x.image;
+      from_[j] += p_.advance(at) * x.image;
     }
     left_ -= Row::Tile::kDepth;
   }
@@ -127,15 +117,11 @@ __global__ void __launch_bounds__(ConvTile<M, N>::kThreads, ConvTile<M, N>::kBlo
                                                load);
   }
 
-  const WarpSums<M, N> sums(acc, smem, false);
-  const int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
-  const int warp_row = row0 + warp / Tile::kWarpsN * Tile::kWarpM;
-  const int col = col0 + warp % Tile::kWarpsN * 32 + lane % 8 * 4;
-  if (col >= p.n) return;
+  const int warp = int(threadIdx.x) / 32;
+  const WarpSums<Tile::kPieces> sums(acc, sums_of_warp<Tile::kPieces>(smem, warp), false);
   float* to = p.partial + (int64_t(blockIdx.y) * p.groups + blockIdx.z) * p.m * p.n;
-#pragma unroll 1
-  for (int i = lane / 8; i < Tile::kWarpM && warp_row + i < p.m; i += 4)
-    *reinterpret_cast<float4*>(to + int64_t(warp_row + i) * p.n + col) = sums.four(i, lane % 8 * 4);
+  store_partial(sums, to, p.m, p.n, row0 + warp / Tile::kWarpsN * Tile::kWarpM,
+                col0 + warp % Tile::kWarpsN * 32);
 }
 
 template <class T, int M, int N>

@@ -111,18 +111,29 @@ __global__ void __launch_bounds__(kThreads)
   if (k < table.row) table.fill(p, 0, int(k));
 }
 
+// Neighbouring threads read neighbouring sums.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    conv_finish_weight_kernel(const float* __restrict__ partial, int parts, int64_t all, int cg,
-                              int taps, int padded, T* __restrict__ dw) {
-  const int64_t i = thread_index();
-  if (i >= all) return;
-  const int c = int(i % cg), t = int(i / cg % taps);
-  const int64_t o = i / (int64_t(cg) * taps), part = all / cg * padded;
-  const float* from = partial + (o * taps + t) * padded + c;
+    conv_finish_weight_kernel(const float* __restrict__ partial, int parts, bool transposed,
+                              int groups, int og, int cg, int taps, int padded,
+                              T* __restrict__ dw) {
+  const int64_t i = thread_index(), rest = transposed ? i / og : i / cg;
+  if (i >= int64_t(groups) * og * cg * taps) return;
+  // [groups, og, taps, cg], or [groups, taps, cg, og]
+  int o, c, t;
+  int64_t g;
+  if (transposed) {
+    o = int(i % og), c = int(rest % cg), t = int(rest / cg % taps), g = rest / cg / taps;
+  } else {
+    c = int(i % cg), t = int(rest % taps), o = int(rest / taps % og), g = rest / taps / og;
+  }
+  const int64_t n = int64_t(taps) * padded, column = int64_t(t) * padded + c;
+  const int64_t length = transposed ? (og + 3) / 4 * 4 : n, rows = transposed ? n : og;
+  const float* from =
+      partial + g * rows * length + (transposed ? column * length + o : o * length + column);
   float sum = from[0];
-  for (int s = 1; s < parts; s++) sum += from[s * part];
-  dw[(o * cg + c) * taps + t] = store_as<T>(sum);
+  for (int s = 1; s < parts; s++) sum += from[s * groups * rows * length];
+  dw[((g * og + o) * cg + c) * taps + t] = store_as<T>(sum);
 }
 
 }  // namespace
@@ -175,14 +186,13 @@ void conv_pack_taps(int64_t size, const ClassRule& rule, int padded, int pixel, 
 }
 
 template <class T>
-void conv_finish_weight(const float* partial, int parts, int64_t o, int64_t cg, int64_t taps,
-                        int64_t padded, T* dw) {
-  const int64_t all = o * cg * taps;
-  MT_LAUNCH((conv_finish_weight_kernel<T>), grid_for(all, kThreads), kThreads, 0, stream(), partial,
-            parts, all, int(cg), int(taps), int(padded), dw);
+void conv_finish_weight(const ConvWeightParams& p, int64_t cg, int64_t taps, T* dw) {
+  MT_LAUNCH((conv_finish_weight_kernel<T>), grid_for(int64_t(p.groups) * p.m * cg * taps, kThreads),
+            kThreads, 0, stream(), p.partial, p.splits, p.transposed, p.groups, p.m, int(cg),
+            int(taps), int(p.n / taps), dw);
 }
-template void conv_finish_weight(const float*, int, int64_t, int64_t, int64_t, int64_t, float*);
-template void conv_finish_weight(const float*, int, int64_t, int64_t, int64_t, int64_t, float16*);
-template void conv_finish_weight(const float*, int, int64_t, int64_t, int64_t, int64_t, bfloat16*);
+template void conv_finish_weight(const ConvWeightParams&, int64_t, int64_t, float*);
+template void conv_finish_weight(const ConvWeightParams&, int64_t, int64_t, float16*);
+template void conv_finish_weight(const ConvWeightParams&, int64_t, int64_t, bfloat16*);
 
 }  // namespace mt::cuda

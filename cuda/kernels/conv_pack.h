@@ -18,9 +18,8 @@ void conv_pack_weights(int64_t size, const ClassRule& rule, const void* w, int p
 // The taps of x that the columns (tap, channel) of the weight's gradient gather.
 void conv_pack_taps(int64_t size, const ClassRule& rule, int padded, int pixel, Tap* taps);
 
-// dw[o][c][t] from parts [parts][o][taps, padded], added in order.
+// dw[o][c][t] from the parts of p, added in order; cg channels of x per group, of p.n / taps.
 template <class T>
-void conv_finish_weight(const float* partial, int parts, int64_t o, int64_t cg, int64_t taps,
-                        int64_t padded, T* dw);
+void conv_finish_weight(const ConvWeightParams& p, int64_t cg, int64_t taps, T* dw);
 
 }  // namespace mt::cuda

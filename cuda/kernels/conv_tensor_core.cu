@@ -44,33 +44,72 @@ class PackedImages {
 
 int64_t multiprocessors() { return device_attribute(cudaDevAttrMultiProcessorCount); }
 
-// Two blocks per multiprocessor, each with at least 8 stages of K.
-int64_t parts_for(int64_t blocks, int64_t k, int64_t depth, int64_t most) {
-  const int64_t room = 2 * multiprocessors() / blocks;
-  return std::clamp<int64_t>(std::min(room, k / (8 * depth)), 1, most);
-}
+// How a product of m by n sums over k elements is cut up.
+struct Plan {
+  bool wgmma;
+  ConvTiles tiles;
+  int64_t depth, k_split, splits;  // elements of K per stage, and per part
 
-int64_t count_blocks(ConvTiles t, int64_t m, int64_t n, int64_t kinds) {
-  return ceil_div(m, tile_m(t)) * ceil_div(n, tile_n(t)) * kinds;
-}
-
-// The largest tiles that give every multiprocessor a block, with up to `most` parts of K.
-ConvTiles choose_tiles(int64_t m, int64_t n, int64_t kinds, int64_t k, int64_t depth,
-                       int64_t most) {
-  for (const ConvTiles t : {ConvTiles::large, ConvTiles::wide}) {
-    if (n <= tile_n(t) / 2 || m <= tile_m(t) / 2) continue;
-    const int64_t blocks = count_blocks(t, m, n, kinds);
-    if (blocks * parts_for(blocks, k, depth, most) >= multiprocessors()) return t;
+  // `most`: parts that K may be cut into.
+  Plan(ConvPath path, int64_t size, int64_t m, int64_t n, int64_t kinds, int64_t k, int64_t most) {
+    const bool can = size == 2 && path != ConvPath::mma &&
+                     device_attribute(cudaDevAttrComputeCapabilityMajor) == 9;
+    wgmma = can;
+    depth = (can ? 128 : 64) / size;
+    tiles = choose(m, n, kinds, k, most);
+    if (tiles == ConvTiles::small && can) {
+      if (path == ConvPath::wgmma) {
+        tiles = n > 64 ? ConvTiles::large : ConvTiles::wide;
+      } else {
+        wgmma = false;
+        depth = 64 / size;
+        tiles = choose(m, n, kinds, k, most);
+      }
+    }
+    const int64_t parts = parts_for(count(tiles, m, n, kinds), k, most);
+    k_split = ceil_div(ceil_div(k, parts), depth) * depth;
+    splits = std::max<int64_t>(ceil_div(k, k_split), 1);
   }
-  return ConvTiles::small;
-}
+
+ private:
+  static int64_t count(ConvTiles t, int64_t m, int64_t n, int64_t kinds) {
+    return ceil_div(m, tile_m(t)) * ceil_div(n, tile_n(t)) * kinds;
+  }
+  // Two blocks per multiprocessor, each with at least 8 stages of K.
+  int64_t parts_for(int64_t blocks, int64_t k, int64_t most) const {
+    return std::clamp<int64_t>(std::min(2 * multiprocessors() / blocks, k / (8 * depth)), 1, most);
+  }
+  // The largest tiles that give every multiprocessor a block.
+  ConvTiles choose(int64_t m, int64_t n, int64_t kinds, int64_t k, int64_t most) const {
+    for (const ConvTiles t : {ConvTiles::large, ConvTiles::wide}) {
+      if (n <= tile_n(t) / 2 || m <= tile_m(t) / 2) continue;
+      const int64_t blocks = count(t, m, n, kinds);
+      if (blocks * parts_for(blocks, k, most) >= multiprocessors()) return t;
+    }
+    return ConvTiles::small;
+  }
+};
 
 void check_sizes(const ConvParams& p, int64_t pixel, int64_t positions, int64_t kinds) {
   constexpr int64_t kMost = 0x7fffffff;
-  MT_CHECK(pixel * std::max(p.in_size(), p.out_size()) <= kMost && p.batch * positions <= kMost &&
-               std::max(p.c, p.o) * p.taps() <= kMost / 2 && kinds <= 65535,
+  MT_CHECK(pixel * std::max(p.in_size(), p.out_size()) <= kMost &&
+               p.batch * positions <= kMost - 1024 && std::max(p.c, p.o) * p.taps() <= kMost / 2 &&
+               kinds <= 65535,
            "conv: more than 2^31 elements of one image, positions or weights of a filter, or 65535 "
            "groups by strides, on cuda");
+}
+
+template <class T>
+void run(const Plan& plan, const ConvGatherParams& g) {
+  if constexpr (sizeof(T) == 2)
+    if (plan.wgmma) return conv_gather_wgmma<T>(g, plan.tiles, stream());
+  conv_gather_mma<T>(g, plan.tiles, stream());
+}
+template <class T>
+void run(const Plan& plan, const ConvWeightParams& g) {
+  if constexpr (sizeof(T) == 2)
+    if (plan.wgmma) return conv_weight_wgmma<T>(g, plan.tiles, stream());
+  conv_weight_mma<T>(g, plan.tiles, stream());
 }
 
 }  // namespace
@@ -78,24 +117,30 @@ void check_sizes(const ConvParams& p, int64_t pixel, int64_t positions, int64_t 
 template <class T>
 void conv_tensor_core(const ConvParams& p, bool backward, const void* x, const void* w,
                       const void* bias, void* y) {
-  constexpr int64_t per = 16 / sizeof(T), depth = 64 / sizeof(T);
+  constexpr int64_t per = 16 / sizeof(T);
   const ClassRule rule = make_rule(p, backward);
   const int64_t* from = backward ? p.out : p.in;
   const int64_t* to = backward ? p.in : p.out;
   const int64_t gathered = from[0] * from[1] * from[2], plane = to[0] * to[1] * to[2];
   const int64_t kinds = int64_t(rule.classes) * rule.groups;
   check_sizes(p, rule.groups * (ceil_div(rule.channels, per) * per), rule.per_image, kinds);
-  const PackedImages<T> images(x, p.last, p.batch, rule.groups, rule.channels, gathered);
+  const PackedImages<T> images(x, backward ? p.dy_last : p.last, p.batch, rule.groups,
+                               rule.channels, gathered);
 
-  const int64_t k = rule.most_taps * images.padded(), row = ceil_div(k, depth) * depth;
+  const int64_t k = rule.most_taps * images.padded(), m = p.batch * rule.per_image;
+  const Plan plan(p.path, sizeof(T), m, rule.m, kinds, k, rule.classes == 1 ? 16 : 1);
+  const int64_t row = ceil_div(k, plan.depth) * plan.depth;
   ConvGatherParams g;
   g.row = int(row);
-  g.taps_row = int(row / per) + 4;  // a stage more, which the kernel reads ahead
-  const Scratch weights(size_t(kinds * rule.m * row) * sizeof(T));
-  const Scratch taps(size_t(rule.classes) * size_t(g.taps_row) * sizeof(Tap));
-  const Scratch depths(size_t(rule.classes) * sizeof(int));
+  g.taps_row = int((row + plan.depth) / per);  // a stage more, which the kernel reads ahead
+  const int64_t entries = int64_t(rule.classes) * g.taps_row;
+  const int64_t weight_bytes = kinds * rule.m * row * int64_t(sizeof(T));  // whole stages: aligned
+  const Scratch packed(size_t(weight_bytes) + size_t(entries) * sizeof(Tap) +
+                       size_t(rule.classes) * sizeof(int));
+  Tap* taps = reinterpret_cast<Tap*>(packed.as<char>() + weight_bytes);
+  int* depths = reinterpret_cast<int*>(taps + entries);
   conv_pack_weights(sizeof(T), rule, w, images.padded(), g.row, g.taps_row, images.pixel(),
-                    weights.as<void>(), taps.as<Tap>(), depths.as<int>());
+                    packed.as<void>(), taps, depths);
 
   g.images.data = images.data();
   g.images.image = gathered * images.pixel();
@@ -109,10 +154,10 @@ void conv_tensor_core(const ConvParams& p, bool backward, const void* x, const v
     g.y_size[d] = int(to[d]);
     g.y_step[d] = rule.residues[d];
   }
-  g.weights = weights.as<void>();
-  g.taps = taps.as<Tap>();
-  g.depth = depths.as<int>();
-  g.m = int(p.batch * rule.per_image);
+  g.weights = packed.as<void>();
+  g.taps = taps;
+  g.depth = depths;
+  g.m = int(m);
   g.n = rule.m;
   g.kinds = int(kinds);
   g.groups = Divider(uint32_t(rule.groups));
@@ -124,23 +169,20 @@ void conv_tensor_core(const ConvParams& p, bool backward, const void* x, const v
   g.y_position = p.last ? channels : 1;
   g.wide = p.last && rule.m % 4 == 0 && is_aligned(y, 4 * sizeof(T));
 
-  const int64_t most = rule.classes == 1 ? 16 : 1;
-  const ConvTiles tiles = choose_tiles(g.m, g.n, kinds, row, depth, most);
-  const int64_t parts = parts_for(count_blocks(tiles, g.m, g.n, kinds), row, depth, most);
-  g.k_split = int(ceil_div(ceil_div(row, parts), depth) * depth);
-  g.splits = int(std::max<int64_t>(ceil_div(row, g.k_split), 1));
+  g.k_split = int(plan.k_split);
+  g.splits = int(plan.splits);
   const int64_t sums = g.splits > 1 ? int64_t(g.splits) * kinds * g.m * ((g.n + 3) / 4 * 4) : 0;
   const Scratch partial(size_t(sums) * sizeof(float));
   g.partial = partial.as<float>();
-  conv_gather_mma<T>(g, tiles, stream());
+  run<T>(plan, g);
+  if (g.splits > 1) conv_gather_sum<T>(g, stream());
 }
 
 template <class T>
 void conv_tensor_core_weight(const ConvParams& p, const void* dy, const void* x, void* dw) {
-  constexpr int64_t depth = 64 / sizeof(T);
   const int64_t cg = p.c / p.groups, og = p.o / p.groups;
   const PackedImages<T> images(x, p.last, p.batch, p.groups, cg, p.in_size());
-  const PackedImages<T> gradient(dy, p.last, p.batch, p.groups, og, p.out_size());
+  const PackedImages<T> gradient(dy, p.dy_last, p.batch, p.groups, og, p.out_size());
   check_sizes(p, std::max(images.pixel(), gradient.pixel()), p.out_size(), p.groups);
 
   ConvWeightParams g;
@@ -151,7 +193,16 @@ void conv_tensor_core_weight(const ConvParams& p, const void* dy, const void* x,
   g.images.image = p.in_size() * images.pixel();
   g.images.pixel = images.pixel();
   g.images.group = images.padded();
-  int64_t stage = depth;
+  g.m = int(og);
+  g.n = int(p.taps()) * images.padded();
+  g.k = int(p.batch * p.out_size());
+  // As many parts as fill the device, while their sums stay below 64 MiB.
+  const int64_t sums = p.groups * ceil_div(g.m, 4) * 4 * g.n;
+  const int64_t most = std::clamp<int64_t>((int64_t(1) << 24) / sums, 1, 256);
+  Plan plan(p.path, sizeof(T), g.n, g.m, p.groups, g.k, most);
+  g.transposed = g.m <= 64 && g.n > g.m && plan.wgmma;
+  if (!g.transposed) plan = Plan(p.path, sizeof(T), g.m, g.n, p.groups, g.k, most);
+  int64_t stage = plan.depth;
   for (int d = 2; d >= 0; d--) {
     g.step[d] = int(stage % p.out[d] * p.stride[d]);
     g.end[d] = int(p.out[d] * p.stride[d] - p.padding[d]);
@@ -166,22 +217,13 @@ void conv_tensor_core_weight(const ConvParams& p, const void* dy, const void* x,
   g.dy_pixel = gradient.pixel();
   g.dy_group = gradient.padded();
   g.taps = taps.as<Tap>();
-  g.m = int(og);
-  g.n = int(p.taps()) * images.padded();
-  g.k = int(p.batch * p.out_size());
   g.groups = int(p.groups);
-
-  // As many parts as fill the device, while their sums stay below 64 MiB.
-  const int64_t sums = p.o * g.n;
-  const int64_t most = std::clamp<int64_t>((int64_t(1) << 24) / sums, 1, 256);
-  const ConvTiles tiles = choose_tiles(g.m, g.n, p.groups, g.k, depth, most);
-  const int64_t parts = parts_for(count_blocks(tiles, g.m, g.n, p.groups), g.k, depth, most);
-  g.k_split = int(ceil_div(ceil_div(g.k, parts), depth) * depth);
-  g.splits = int(ceil_div(g.k, g.k_split));
+  g.k_split = int(plan.k_split);
+  g.splits = int(plan.splits);
   const Scratch partial(size_t(g.splits * sums) * sizeof(float));
   g.partial = partial.as<float>();
-  conv_weight_mma<T>(g, tiles, stream());
-  conv_finish_weight(g.partial, g.splits, p.o, cg, p.taps(), images.padded(), static_cast<T*>(dw));
+  run<T>(plan, g);
+  conv_finish_weight(g, cg, p.taps(), static_cast<T*>(dw));
 }
 
 #define MT_CONV_TENSOR_CORE(T)                                                         \

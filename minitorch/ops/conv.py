@@ -118,6 +118,8 @@ def _one_tap_channels_last(x, weight, bias, stride, padding, groups):
         return None
     if x.dim() != 4 or weight.shape[1:] != (x.shape[1], 1, 1) or x.dtype != weight.dtype:
         return None
+    if x.is_cuda and (x.dtype is not _C.float32 or _C.conv_allow_tf32()):
+        return None  # does the same, by what convolutions may round to
     if not x.is_floating_point() or (bias is not None and bias.shape != weight.shape[:1]):
         return None
     last = x.permute(0, 2, 3, 1)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -12,8 +16,9 @@ pytestmark = pytest.mark.skipif(
     not minitorch.cuda.is_available(), reason="no GPU, real or emulated"
 )
 F = minitorch.nn.functional
+EMULATED = minitorch.cuda.get_device_name() if minitorch.cuda.is_available() else ""
 # Errors relative to the largest value: half a unit of the last place, and some for cancellation.
-TOLERANCE = {"bfloat16": 6e-3, "float16": 8e-4, "float32": 1.5e-3}
+TOLERANCE = {"bfloat16": 6e-3, "float16": 8e-4, "float32": 1.5e-3, "float64": 1e-12}
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +27,17 @@ def tf32():
     minitorch.backends.cudnn.allow_tf32 = True
     yield
     minitorch.backends.cudnn.allow_tf32 = before
+
+
+@pytest.fixture
+def path(request):
+    """The kernel of all convolutions: 0 chooses, 1 mma.sync, 2 wgmma (where the GPU has it)."""
+    minitorch._C.conv_set_path(request.param)
+    yield
+    minitorch._C.conv_set_path(0)
+
+
+both = pytest.mark.parametrize("path", [1, 2], indirect=True, ids=["mma", "wgmma"])
 
 
 def uniform(*shape, dtype, seed=0):
@@ -87,6 +103,7 @@ SHAPES = {
     "groups": ((2, 12, 7, 7), (24, 4, 3, 3), {"groups": 3, "padding": 1}),
     "groups of 16 bytes": ((2, 32, 6, 5), (16, 16, 3, 3), {"groups": 2, "padding": 1}),
     "depthwise": ((2, 40, 8, 9), (40, 1, 3, 3), {"groups": 40, "padding": 1, "stride": 2}),
+    "two filters a channel": ((2, 6, 8, 9), (12, 1, 3, 2), {"groups": 6, "dilation": 2}),
     "one tap": ((2, 16, 5, 5), (24, 16, 1, 1), {}),
     "one tap, a product": ((1, 16, 16, 8), (24, 16, 1, 1), {}),
     "one tap, strided": ((1, 16, 7, 8), (24, 16, 1, 1), {"stride": 2}),
@@ -102,13 +119,15 @@ def convolution(name, dtype, channels_last=False):
     check(lambda x, w, b: f(x, w, b, **options), tensors, channels_last)
 
 
+@both
 @pytest.mark.parametrize("name", SHAPES)
-def test_bfloat16(name):
+def test_bfloat16(name, path):
     convolution(name, "bfloat16")
 
 
-@pytest.mark.parametrize("name", ["parts of K", "128 x 128 tiles", "depthwise", "3d"])
-def test_float16(name):
+@pytest.mark.parametrize("name", ["parts of K", "128 x 128 tiles", "groups", "3d"])
+@both
+def test_float16(name, path):
     convolution(name, "float16")
 
 
@@ -120,6 +139,13 @@ def test_tf32(name):
 @pytest.mark.parametrize("name", [n for n in SHAPES if n != "1d"])
 def test_channels_last(name):
     convolution(name, "bfloat16", channels_last=True)
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("one tap", "float32"), ("one tap", "float64"),
+                                             ("depthwise", "float64"),
+                                             ("128 x 64 tiles", "float32")])  # fmt: skip
+def test_wide_channels_last(name, dtype):
+    convolution(name, dtype, channels_last=True)
 
 
 @pytest.mark.parametrize("options", [{"stride": 2, "output_padding": 1}, {"groups": 2},
@@ -168,3 +194,16 @@ def test_second_gradient():
 
     for a, b in zip(run("cuda"), run("cpu")):
         np.testing.assert_allclose(a, b, rtol=0, atol=5e-3 * np.abs(b).max())
+
+
+@pytest.mark.skipif("Emulated" not in EMULATED, reason="orders of events are the emulator's")
+@pytest.mark.parametrize(("copies", "schedule"), [("early", "reverse"), ("late", "random:1")])
+def test_other_orders_of_events(copies, schedule):
+    environment = dict(
+        os.environ, MINITORCH_EMULATOR_ASYNC=copies, MINITORCH_EMULATOR_SCHEDULE=schedule
+    )
+    names = "test_bfloat16 and (parts or 128 or ragged or dilated) or test_tf32 and parts"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__, "-k", names],
+        env=environment, capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
