@@ -1,5 +1,5 @@
-"""Switches that PyTorch programs set. Those of CUDA products work; the others are remembered and change
-nothing."""
+"""Switches that PyTorch programs set. allow_tf32 of CUDA products and convolutions work; the others are
+remembered and change nothing."""
 
 from __future__ import annotations
 

@@ -97,6 +97,7 @@ SHAPES = {
     "parts of K": ((1, 72, 6, 6), (66, 72, 3, 3), {"padding": 1}),
     "128 x 64 tiles": ((2, 8, 20, 21), (50, 8, 2, 2), {}),
     "128 x 128 tiles": ((2, 8, 12, 14), (136, 8, 3, 1), {"padding": (1, 0)}),
+    "parts of positions": ((2, 8, 25, 26), (72, 8, 2, 3), {}),
     "ragged channels": ((2, 3, 12, 11), (21, 3, 5, 5), {"padding": 2, "stride": 2}),
     "dilated and strided": ((1, 9, 12, 13), (10, 9, 3, 3), {"dilation": 2, "stride": (4, 3)}),
     "stride beyond the kernel": ((1, 8, 11, 10), (8, 8, 2, 2), {"stride": 3}),
