@@ -28,6 +28,7 @@ void add_attention(DType t, int64_t batch, int64_t heads, int64_t length, int64_
         void *out = o.empty(t, all), *lse = o.empty(kF32, batch * heads * length);
         return [=] { attention_forward(args, out, at, lse); };
       });
+  if (kernel != AttentionKernel::any) return;  // backward there is one
   add(title("attention_backward", t, name),
       {.flops = 2.5 * flops, .bytes = 8.0 * bytes, .unit = unit}, [=](Operands& o) -> Call {
         const AttentionArgs args = arguments(o);

@@ -192,7 +192,7 @@ struct Scores {
     for (int p = 0; p < P; p++)
 #pragma unroll
       for (int half = 0; half < 2; half++) {
-        if (p * 16 + half * 8 >= rows) continue;
+        const int there = p * 16 + half * 8 < rows ? columns : 0;
         const M* mask = static_cast<const M*>(a.mask) + mask_at +
                         int64_t(row + p * 16 + half * 8) * row_step + int64_t(column) * column_step;
 #pragma unroll
@@ -200,8 +200,8 @@ struct Scores {
 #pragma unroll
           for (int e = 0; e < 2; e++) {
             float& score = s[p][n][half * 2 + e];
-            if (n * 8 + e >= columns) continue;
-            const M m = mask[(n * 8 + e) * column_step];
+            M m{};
+            if (n * 8 + e < there) m = mask[(n * 8 + e) * column_step];
             if constexpr (__is_same(M, bool)) score = m ? score : -kInfinity;
             else score += in_log2(load(m));
           }
