@@ -30,7 +30,7 @@ struct KeyParts {
 };
 
 template <class S, class T = typename S::T>
-__global__ void __launch_bounds__(kThreads, 2)
+__global__ void __launch_bounds__(kThreads, S::kBlocks)
     attention_forward_kernel(const AttentionArgs a, const InVectors in, T* __restrict__ out,
                              const HeadStrides out_at, T* __restrict__ lse, int tiles, int chunks,
                              const KeyParts<T> parts) {
@@ -39,13 +39,12 @@ __global__ void __launch_bounds__(kThreads, 2)
   MT_SHARED(Piece, score_pieces, S::kScoreSize / S::V);
   const Shared<T> slice = shared_cast<T>(slice_pieces), scores = shared_cast<T>(score_pieces);
   const Task task(blockIdx.x, a.heads, tiles, chunks, S::kRows);
-  const Head<T> head{a, in, task.b, task.h};
-  const int64_t i0 = task.first, row0 = i0 + tile_y() * S::R;
+  const Head<T> head(a, in, task.b, task.h);
+  const int64_t i0 = task.first;
   const int first = task.chunk * S::kWidth;
-  int64_t keys_end = a.causal && i0 + S::kRows < a.keys ? i0 + S::kRows : a.keys;
   const int64_t keys_begin = blockIdx.y * parts.keys;
+  int64_t keys_end = a.causal && i0 + S::kRows < a.keys ? i0 + S::kRows : a.keys;
   if (keys_begin + parts.keys < keys_end) keys_end = keys_begin + parts.keys;
-  const Rows<T> queries = head.queries(i0);
 
   T maximum[S::R], total[S::R], sum[S::R][S::J * S::V];
 #pragma unroll
@@ -57,7 +56,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   }
   for (int64_t j0 = keys_begin; j0 < keys_end; j0 += S::kColumns) {
     T score[S::R][S::C];
-    tile_scores<S>(queries, head.keys(j0), int(a.width), slice, score);
+    tile_scores<S>(head.queries(i0), head.keys(j0), int(a.width), slice, score);
     mask_scores<S, false>(head, i0, j0, score);
 #pragma unroll
     for (int r = 0; r < S::R; r++) {
@@ -82,11 +81,13 @@ __global__ void __launch_bounds__(kThreads, 2)
     put_scores<S>(score, scores);
     add_weighted<S>(scores, head.values(j0), first, int(a.value_width), slice, sum);
   }
+  // Found anew: the sums leave no registers to keep it in.
+  const Task own(ptx::opaque(int(blockIdx.x)), a.heads, tiles, chunks, S::kRows);
 #pragma unroll
   for (int r = 0; r < S::R; r++) {
-    const int64_t i = row0 + r;
+    const int64_t i = own.first + tile_y() * S::R + r;
     if (i >= a.queries) continue;
-    const int64_t row = (task.b * a.heads + task.h) * a.queries + i;
+    const int64_t row = (own.b * a.heads + own.h) * a.queries + i;
     if (parts.sums) {
       T* to = parts.row(a, blockIdx.y, row);
 #pragma unroll
@@ -94,7 +95,7 @@ __global__ void __launch_bounds__(kThreads, 2)
         const int column = first + sum_column<S>(e);
         if (column < a.value_width) to[column] = sum[r][e];
       }
-      if (task.chunk == 0 && tile_x() == 0) {
+      if (own.chunk == 0 && tile_x() == 0) {
         to[a.value_width] = maximum[r];
         to[a.value_width + 1] = total[r];
       }
@@ -102,13 +103,13 @@ __global__ void __launch_bounds__(kThreads, 2)
     }
     const bool seen = !(total[r] == T(0));
     const T inverse = seen ? T(1) / total[r] : T(0);
-    T* to = out + task.b * out_at.batch + task.h * out_at.head + i * out_at.row;
+    T* to = out + own.b * out_at.batch + own.h * out_at.head + i * out_at.row;
 #pragma unroll
     for (int e = 0; e < S::J * S::V; e++) {
       const int column = first + sum_column<S>(e);
       if (column < a.value_width) to[column] = sum[r][e] * inverse;
     }
-    if (task.chunk == 0 && tile_x() == 0)
+    if (own.chunk == 0 && tile_x() == 0)
       lse[row] = seen ? maximum[r] + fn::log(total[r]) : T(__builtin_inf());
   }
 }

@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class S, class T = typename S::T>
-__global__ void __launch_bounds__(kThreads, 2)
+__global__ void __launch_bounds__(kThreads, 1)
     attention_backward_query_kernel(const AttentionArgs a, const InVectors in, const Gradients<T> g,
                                     int tiles, int chunks) {
   using Piece = typename S::Piece;
@@ -42,42 +42,44 @@ __global__ void __launch_bounds__(kThreads, 2)
   MT_SHARED(Piece, score_pieces, S::kScoreSize / S::V);
   const Shared<T> slice = shared_cast<T>(slice_pieces), scores = shared_cast<T>(score_pieces);
   const Task task(blockIdx.x, a.heads, tiles, chunks, S::kRows);
-  const Head<T> head{a, in, task.b, task.h};
+  const Head<T> head(a, in, task.b, task.h);
   const int64_t i0 = task.first, row0 = i0 + tile_y() * S::R;
   const int first = task.chunk * S::kWidth;
   const int64_t keys_end = a.causal && i0 + S::kRows < a.keys ? i0 + S::kRows : a.keys;
   const Rows<T> queries = head.queries(i0);
   const Rows<T> dout = head.rows(g.dout, g.dout_at, task.h, i0, a.queries, in.dout);
 
-  T lse[S::R], delta[S::R], sum[S::R][S::J * S::V];
+  T sum[S::R][S::J * S::V];
 #pragma unroll
-  for (int r = 0; r < S::R; r++) {
-    const int64_t row = (task.b * a.heads + task.h) * a.queries + row0 + r;
-    const bool there = row0 + r < a.queries;
-    lse[r] = there ? g.lse[row] : T(__builtin_inf());
-    delta[r] = there ? g.delta[row] : T(0);
+  for (int r = 0; r < S::R; r++)
 #pragma unroll
     for (int e = 0; e < S::J * S::V; e++) sum[r][e] = T(0);
-  }
   for (int64_t j0 = 0; j0 < keys_end; j0 += S::kColumns) {
     const Rows<T> keys = head.keys(j0);
     T score[S::R][S::C], dp[S::R][S::C];
     tile_scores<S>(queries, keys, int(a.width), slice, score);
     mask_scores<S, false>(head, i0, j0, score);
     tile_scores<S>(dout, head.values(j0), int(a.value_width), slice, dp);
+    // Read for every tile: the sums leave no registers to keep them in.
+    const int64_t row = (task.b * a.heads + task.h) * a.queries + row0;
 #pragma unroll
-    for (int r = 0; r < S::R; r++)
+    for (int r = 0; r < S::R; r++) {
+      const bool there = row0 + r < a.queries;
+      const T lse = there ? g.lse[row + r] : T(__builtin_inf());
+      const T delta = there ? g.delta[row + r] : T(0);
 #pragma unroll
       for (int c = 0; c < S::C; c++)
-        score[r][c] = fn::exp(score[r][c] - lse[r]) * (dp[r][c] - delta[r]) * T(a.scale);
+        score[r][c] = fn::exp(score[r][c] - lse) * (dp[r][c] - delta) * T(a.scale);
+    }
     put_scores<S>(score, scores);
     add_weighted<S>(scores, keys, first, int(a.width), slice, sum);
   }
+  const Task own(ptx::opaque(int(blockIdx.x)), a.heads, tiles, chunks, S::kRows);
 #pragma unroll
   for (int r = 0; r < S::R; r++) {
-    const int64_t i = row0 + r;
+    const int64_t i = own.first + tile_y() * S::R + r;
     if (i >= a.queries) continue;
-    T* to = g.dq + task.b * g.dq_at.batch + task.h * g.dq_at.head + i * g.dq_at.row;
+    T* to = g.dq + own.b * g.dq_at.batch + own.h * g.dq_at.head + i * g.dq_at.row;
 #pragma unroll
     for (int e = 0; e < S::J * S::V; e++) {
       const int column = first + sum_column<S>(e);
@@ -106,7 +108,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 #pragma unroll
     for (int e = 0; e < S::J * S::V; e++) dk[r][e] = dv[r][e] = T(0);
   for (int64_t h = task.h * group; h < (task.h + 1) * group; h++) {
-    const Head<T> head{a, in, task.b, h};
+    const Head<T> head(a, in, task.b, int(h));
     const Rows<T> keys = head.keys(j0), values = head.values(j0);
     for (int64_t i0 = queries_begin; i0 < a.queries; i0 += S::kColumns) {
       const Rows<T> queries = head.queries(i0);

@@ -9,6 +9,7 @@
 #include "core/dtype.h"
 #include "cuda/core/launch.h"
 #include "cuda/core/math.h"
+#include "cuda/core/ptx_arch.cuh"
 #include "cuda/core/vec.h"
 #include "ops/attention.h"
 
@@ -25,6 +26,8 @@ struct ScoreTile {
   static constexpr int kPair = (kRows + kColumns) * kStep, kWide = kSlice * kWideStep;
   static constexpr int kSliceSize = kPair > kWide ? kPair : kWide;
   static constexpr int kScoreSize = kRows * kScoreStep;
+  // Blocks of a multiprocessor: two where the sums of a thread leave room for its addresses.
+  static constexpr int kBlocks = R * J * V > 16 ? 1 : 2;
   static_assert(kColumns % kSlice == 0);
   using Piece = Vec<T, V>;
 };
@@ -48,9 +51,11 @@ __device__ __forceinline__ void load_rows(const Rows<T>& rows, int first, int wi
                                           int step) {
   constexpr int V = 16 / sizeof(T), kPerRow = kColumns / V;
   using Piece = Vec<T, V>;
+  // Places are found anew in every slice: sums leave no registers to keep them in.
+  const int thread = ptx::opaque(int(threadIdx.x));
   if (rows.vector) {
 #pragma unroll 4
-    for (int e = threadIdx.x; e < kCount * kPerRow; e += kThreads) {
+    for (int e = thread; e < kCount * kPerRow; e += kThreads) {
       const int r = e / kPerRow, c = e % kPerRow * V;
       Piece piece = {};
       if (r < rows.left && first + c < width)
@@ -60,7 +65,7 @@ __device__ __forceinline__ void load_rows(const Rows<T>& rows, int first, int wi
     return;
   }
 #pragma unroll 4
-  for (int e = threadIdx.x; e < kCount * kColumns; e += kThreads) {
+  for (int e = thread; e < kCount * kColumns; e += kThreads) {
     const int r = e / kColumns, c = e % kColumns;
     to[r * step + c] =
         r < rows.left && first + c < width ? rows.data[r * rows.step + first + c] : T(0);
@@ -180,9 +185,10 @@ template <class T>
 struct Head {
   const AttentionArgs& a;
   const InVectors& in_vectors;
-  int64_t b, h;
+  int b, h, kv_head;
 
-  __device__ __forceinline__ int64_t kv_head() const { return h / (a.heads / a.kv_heads); }
+  __device__ __forceinline__ Head(const AttentionArgs& args, const InVectors& in, int b_, int h_)
+      : a(args), in_vectors(in), b(b_), h(h_), kv_head(h_ / int(args.heads / args.kv_heads)) {}
   static __device__ __forceinline__ int left(int64_t all, int64_t first) {
     return all - first < 1024 ? int(all - first) : 1024;
   }
@@ -198,10 +204,10 @@ struct Head {
     return rows(a.q, a.q_at, h, i, a.queries, in_vectors.q);
   }
   __device__ __forceinline__ Rows<T> keys(int64_t j) const {
-    return rows(a.k, a.k_at, kv_head(), j, a.keys, in_vectors.k);
+    return rows(a.k, a.k_at, kv_head, j, a.keys, in_vectors.k);
   }
   __device__ __forceinline__ Rows<T> values(int64_t j) const {
-    return rows(a.v, a.v_at, kv_head(), j, a.keys, in_vectors.v);
+    return rows(a.v, a.v_at, kv_head, j, a.keys, in_vectors.v);
   }
 };
 
@@ -244,15 +250,15 @@ __device__ __forceinline__ void mask_scores(const Head<T>& head, int64_t row0, i
 // What block `index` works on, of [batch][head][tile][chunk]. The last tiles come first: they are
 // the longest ones where attention is causal.
 struct Task {
-  int64_t b, h, first;
-  int chunk;
+  int b, h, chunk;
+  int64_t first;
   __device__ __forceinline__ Task(int64_t index, int64_t heads, int tiles, int chunks, int rows) {
     chunk = int(index % chunks);
     index /= chunks;
     first = int64_t(tiles - 1 - index % tiles) * rows;
     index /= tiles;
-    h = index % heads;
-    b = index / heads;
+    h = int(index % heads);
+    b = int(index / heads);
   }
 };
 
