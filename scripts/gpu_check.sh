@@ -58,6 +58,7 @@ if wants sanitize && command -v compute-sanitizer >/dev/null; then
     step "compute-sanitizer $tool"
     timeout 100 compute-sanitizer --tool "$tool" --error-exitcode 9 "$PYTHON" -m pytest -q -x -p no:cacheprovider -o addopts= \
       tests/ops/test_softmax.py tests/ops/test_gemm.py tests/ops/test_attention.py tests/ops/test_reduce.py \
+      tests/ops/test_conv.py tests/ops/test_sort.py tests/ops/test_topk.py \
       -k "test_cuda and not gradient" >"$OUT/$tool.log" 2>&1
     code=$?
     [ $code = 0 ] || { [ $code = 124 ] && echo "stopped after 100 s"; } || failed+=("$tool")
