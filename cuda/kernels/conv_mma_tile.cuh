@@ -24,11 +24,12 @@ template <int Lines, int Threads>
 constexpr int kCopiesOf = Lines * 4 / Threads;
 
 // acc += A B over all stages. load(i, a, b) starts the copies of stage i.
-template <class T, Layout L, int M, int N, class Load>
-__device__ __forceinline__ void multiply_stages(float (&acc)[ConvTile<M, N>::kPieces][4][4],
-                                                Shared<char> smem, int stages, Load& load) {
+template <class T, Layout L, int M, int N, int pieces, class Load>
+__device__ __forceinline__ void multiply_stages(float (&acc)[pieces][4][4], Shared<char> smem,
+                                                int stages, Load& load) {
   using Tile = ConvTile<M, N>;
-  constexpr int ring = Tile::kStages, pieces = Tile::kPieces;
+  static_assert(pieces == Tile::kPieces);
+  constexpr int ring = Tile::kStages;
   constexpr int depth = 64 / sizeof(T), step = 32 / sizeof(T);
   const int warp = int(threadIdx.x) / 32;
   const FragmentReader<T, L, M, false> read_a(warp / Tile::kWarpsN * Tile::kWarpM);
