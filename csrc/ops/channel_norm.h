@@ -1,7 +1,7 @@
 // What batch, group and instance norm have in common: an input [n, c, *], values per channel.
 #pragma once
 #include "ops/dispatch.h"
-#include "ops/iterators.h"
+#include "ops/layout.h"
 
 namespace mt {
 
@@ -34,13 +34,6 @@ struct ChannelInput {
     if (b) bias = channel(op, "bias", *b);
   }
 
-  static bool channels_last(const Tensor& t) {
-    if (t.is_contiguous() || t.dim() < 3 || t.numel() == 0) return false;
-    int64_t step = t.size(1);
-    for (int i = t.dim() - 1; i > 1; step *= t.size(i--))
-      if (t.size(i) != 1 && t.stride(i) != step) return false;
-    return t.stride(1) == 1 && (t.size(0) == 1 || t.stride(0) == step);
-  }
   // t, of the input's shape, laid out as x is.
   Tensor like_x(const Tensor& t) const {
     if (x.is_contiguous()) return contiguous(t);

@@ -112,10 +112,12 @@ std::atomic<int> tensor_core_path{0};
 void set_path(int64_t path) { tensor_core_path = int(path); }
 
 // How a GPU computes it: `x` is an input whose layout the result follows.
-void choose_layout(ConvParams& p, const Tensor& x) {
+void choose_layout(ConvParams& p, const Tensor& x, int nd) {
   p.tf32 = allow_tf32();
   p.path = ConvPath(tensor_core_path.load(std::memory_order_relaxed));
-  p.last = p.dy_last = !x.device().is_cpu() && channels_last(x) && conv_takes_last(x.dtype(), p);
+  const bool batched = x.dim() == nd + 2 && is_floating(x.dtype());
+  p.last = p.dy_last =
+      !x.device().is_cpu() && batched && channels_last(x) && conv_takes_last(x.dtype(), p);
 }
 
 // Number of multiplications, for the decision to release the GIL.
@@ -164,7 +166,8 @@ Tensor run_backward_weight(const ConvParams& p, const Dims& sizes, const Tensor&
 // --- on a CPU: depthwise convolutions of channels_last batches, whose results are as well
 
 bool last_form(const ConvParams& p, const Tensor& x) {
-  return x.device().is_cpu() && x.dim() == 4 && p.o == p.c && channels_last(x) && depthwise_size(p);
+  return x.device().is_cpu() && x.dim() == 4 && is_floating(x.dtype()) && p.o == p.c &&
+         channels_last(x) && depthwise_size(p);
 }
 Tensor run_last_forward(const ConvParams& p, const Tensor& x, const Tensor& w,
                         const std::optional<Tensor>& bias) {
@@ -245,7 +248,7 @@ Tensor conv(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias,
     p.out[d] = (padded - reach) / p.stride[d] + 1;
   }
   if (last_form(p, x)) return run_last_forward(p, x, w, bias);
-  choose_layout(p, x);
+  choose_layout(p, x, nd);
   return run_forward(p, result_sizes(x.sizes(), p.o, p.out, nd), x, w, bias);
 }
 
@@ -267,14 +270,14 @@ ConvParams between(const Dims& in, const Dims& out, const Tensor& w, py::handle 
 Tensor conv_input(const Tensor& dy, const Tensor& w, const Dims& x_sizes, py::handle stride,
                   py::handle padding, py::handle dilation, int64_t groups, int nd) {
   ConvParams p = between(x_sizes, dy.sizes(), w, stride, padding, dilation, groups, nd);
-  choose_layout(p, dy);
+  choose_layout(p, dy, nd);
   return run_backward_input(p, x_sizes, dy, w, std::nullopt);
 }
 
 Tensor conv_weight(const Tensor& dy, const Tensor& x, const Tensor& w, py::handle stride,
                    py::handle padding, py::handle dilation, int64_t groups, int nd) {
   ConvParams p = between(x.sizes(), dy.sizes(), w, stride, padding, dilation, groups, nd);
-  choose_layout(p, x);
+  choose_layout(p, x, nd);
   return run_backward_weight(p, w.sizes(), dy, x);
 }
 
@@ -282,7 +285,7 @@ Tensor conv_weight(const Tensor& dy, const Tensor& x, const Tensor& w, py::handl
 Tensor conv_sized(const Tensor& x, const Tensor& w, const Dims& y_sizes, py::handle stride,
                   py::handle padding, py::handle dilation, int64_t groups, int nd) {
   ConvParams p = between(x.sizes(), y_sizes, w, stride, padding, dilation, groups, nd);
-  choose_layout(p, x);
+  choose_layout(p, x, nd);
   return run_forward(p, y_sizes, x, w, std::nullopt);
 }
 
@@ -291,7 +294,7 @@ Gradients conv_backward(const Tensor& dy, const Tensor& x, const Tensor& w, bool
                         py::handle dilation, int64_t groups, int nd) {
   ConvParams p = between(x.sizes(), dy.sizes(), w, stride, padding, dilation, groups, nd);
   if (last_form(p, x)) return run_last_backward(p, dy, x, w, need_x, need_w, need_bias);
-  choose_layout(p, x);
+  choose_layout(p, x, nd);
   // Both gradients want dy in whole chunks of its channels on tensor cores: moved once for both.
   if (!p.last && need_x && need_w && !x.device().is_cpu() && dy.dim() == nd + 2 &&
       conv_on_tensor_cores(x.dtype(), p) && !conv_is_product(p) && p.o / p.groups % 8 == 0)
@@ -327,7 +330,7 @@ Tensor conv_transpose(const Tensor& x, const Tensor& w, const std::optional<Tens
              ". Calculated output size per channel: ", Dims(p.in + 3 - nd, nd),
              ". Output size is too small");
   }
-  choose_layout(p, x);
+  choose_layout(p, x, nd);
   return run_backward_input(p, result_sizes(x.sizes(), p.c, p.in, nd), x, w, bias);
 }
 
@@ -335,7 +338,7 @@ Gradients conv_transpose_backward(const Tensor& dy, const Tensor& x, const Tenso
                                   bool need_w, bool need_bias, py::handle stride,
                                   py::handle padding, py::handle dilation, int64_t groups, int nd) {
   ConvParams p = between(dy.sizes(), x.sizes(), w, stride, padding, dilation, groups, nd);
-  choose_layout(p, x);
+  choose_layout(p, x, nd);
   Tensor dx, dw, db;
   const Tensor g = in_layout(dy, p.last);
   if (need_x) dx = run_forward(p, x.sizes(), g, w, std::nullopt);

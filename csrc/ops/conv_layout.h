@@ -1,20 +1,10 @@
 // Batches with their channels innermost in memory (channels_last), as operands and results.
 #pragma once
 #include "ops/dispatch.h"
+#include "ops/layout.h"
 
 namespace mt {
 
-// Channels innermost, and not merely one of them.
-inline bool channels_last(const Tensor& x) {
-  if (x.dim() < 4 || x.is_contiguous() || x.size(1) < 2 || !is_floating(x.dtype())) return false;
-  int64_t stride = 1;
-  for (int i = 0; i < x.dim(); i++) {
-    const int d = i == 0 ? 1 : i == x.dim() - 1 ? 0 : x.dim() - i;
-    if (x.size(d) > 1 && x.stride(d) != stride) return false;
-    stride *= x.size(d);
-  }
-  return true;
-}
 inline Dims last_sizes(const Dims& s) {
   Dims r;
   r.push(s[0]);

@@ -1,7 +1,7 @@
 // Creation, conversion and the exchange of memory with NumPy and Python.
 #include "ops/copy.h"
 #include "ops/dispatch.h"
-#include "ops/iterators.h"
+#include "ops/layout.h"
 
 namespace mt {
 namespace {

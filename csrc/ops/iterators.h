@@ -1,6 +1,7 @@
 // Iterators of elementwise ops: one flat run where all operands are contiguous and of one shape.
 #pragma once
 #include "core/make_iter.h"
+#include "ops/layout.h"
 
 namespace mt {
 
@@ -19,12 +20,5 @@ inline ElementIter iter3(const Tensor& z, const Tensor& x, const Tensor& y) {
         {int64_t(itemsize(z.dtype())), int64_t(itemsize(x.dtype())), int64_t(itemsize(y.dtype()))});
   return make_iter(z.sizes(), {&z, &x, &y});
 }
-
-// Uninitialised, in x's order of dims (transposed, channels_last) where x is not contiguous.
-Tensor empty_like_layout(const Tensor& x, DType dtype);
-// Whether the elements fill one block of memory, in whatever order of dims.
-bool is_dense(const Tensor& x);
-// to_dtype, whose copy keeps x's order of dims.
-Tensor to_dtype_in_layout(const Tensor& x, DType dtype);
 
 }  // namespace mt

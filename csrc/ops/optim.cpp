@@ -2,7 +2,7 @@
 
 #include "ops/amp.h"
 #include "ops/dispatch.h"
-#include "ops/iterators.h"
+#include "ops/layout.h"
 #include "ops/optim_schedule.h"
 
 namespace mt {

@@ -1,7 +1,7 @@
 #include "ops/pool.h"
 
 #include "ops/dispatch.h"
-#include "ops/iterators.h"
+#include "ops/layout.h"
 
 namespace mt {
 namespace {
@@ -34,11 +34,8 @@ int64_t lead_of(const Tensor& x, int nd) {
 
 // The channels of images that lie channels_last in memory, and 0 of others.
 int64_t last_channels(const Tensor& x, int nd) {
-  if (nd != 2 || x.dim() != 4 || x.is_contiguous()) return 0;
-  const int64_t c = x.size(1), area = x.size(2) * x.size(3);
-  const bool dense = x.stride(1) == 1 && x.stride(3) == c && x.stride(2) == c * x.size(3) &&
-                     (x.size(0) == 1 || x.stride(0) == c * area);
-  return dense && area < INT32_MAX ? c : 0;
+  const bool last = nd == 2 && x.dim() == 4 && channels_last(x);
+  return last && x.size(2) * x.size(3) < INT32_MAX ? x.size(1) : 0;
 }
 
 Dims last_strides(const Dims& sizes) {

@@ -51,12 +51,12 @@ PyObject* raise_with_name(const char* name) {
   try {
     throw;
   } catch (const Error& e) {
-    if (e.kind == ErrorKind::Type && std::string(e.what()).rfind("argument ", 0) == 0) {
-      PyErr_SetString(PyExc_TypeError, concat(name, "(): ", e.what()).c_str());
-      return nullptr;
-    }
-    if (std::string(e.what()).rfind("cannot be captured", 0) == 0) {
-      PyErr_SetString(PyExc_RuntimeError, concat(name, "(): ", e.what()).c_str());
+    // What says no more than what is wrong gets the name of the op before it.
+    const std::string text = e.what();
+    const bool type = e.kind == ErrorKind::Type;
+    if ((type && text.rfind("argument ", 0) == 0) || text.rfind("cannot be captured", 0) == 0) {
+      PyErr_SetString(type ? PyExc_TypeError : PyExc_RuntimeError,
+                      concat(name, "(): ", text).c_str());
       return nullptr;
     }
   } catch (...) {

@@ -1,7 +1,7 @@
 // What ops and the engine do with nodes: record a call, fit a gradient to where it flows.
 #include <cstring>
 
-#include "ops/iterators.h"
+#include "ops/layout.h"
 #include "python/node_type.h"
 
 namespace mt {

@@ -60,6 +60,17 @@ std::string shape(int64_t first, Sizes... rest) {
 }
 
 constexpr DType kF32 = DType::Float32, kBF16 = DType::BFloat16, kF16 = DType::Float16;
+// What a product is computed in.
+struct Kind {
+  const char* name;
+  DType t;
+  Unit unit;
+};
+inline constexpr Kind kKinds[] = {{"fp32", kF32, Unit::fp32},
+                                  {"tf32", kF32, Unit::tf32},
+                                  {"bf16", kBF16, Unit::half},
+                                  {"fp16", kF16, Unit::half}};
+
 // "softmax_forward/float32/4096x1000"
 inline std::string title(const char* op, DType t, const std::string& shape) {
   return std::string(op) + "/" + dtype_name(t) + "/" + shape;

@@ -4,16 +4,6 @@
 namespace mt::cuda::bench {
 namespace {
 
-struct Kind {
-  const char* name;
-  DType t;
-  Unit unit;
-};
-constexpr Kind kKinds[] = {{"fp32", kF32, Unit::fp32},
-                           {"tf32", kF32, Unit::tf32},
-                           {"bf16", kBF16, Unit::half},
-                           {"fp16", kF16, Unit::half}};
-
 // A layer of ResNet-50 on `batch` images, and what it shrinks to; images with their channels
 // outermost, or (last) innermost.
 void add_conv(const Kind& kind, bool last, int64_t batch, int64_t c, int64_t o, int64_t size,

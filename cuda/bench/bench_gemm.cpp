@@ -8,16 +8,6 @@ namespace {
 
 enum class Layout { nn, nt, tn };  // which of the operands is transposed
 
-struct Kind {
-  const char* name;
-  DType t;
-  Unit unit;
-};
-constexpr Kind kKinds[] = {{"fp32", kF32, Unit::fp32},
-                           {"tf32", kF32, Unit::tf32},
-                           {"bf16", kBF16, Unit::half},
-                           {"fp16", kF16, Unit::half}};
-
 void add_gemm(const Kind& kind, int64_t m, int64_t n, int64_t k, Layout layout = Layout::nn,
               int64_t batch = 1) {
   std::string name = concat("gemm/", kind.name, "/", shape(m, n, k));

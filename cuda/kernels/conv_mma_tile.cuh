@@ -30,7 +30,6 @@ __device__ __forceinline__ void multiply_stages(float (&acc)[pieces][4][4], Shar
   using Tile = ConvTile<M, N>;
   static_assert(pieces == Tile::kPieces);
   constexpr int ring = Tile::kStages;
-  constexpr int depth = 64 / sizeof(T), step = 32 / sizeof(T);
   const int warp = int(threadIdx.x) / 32;
   const FragmentReader<T, L, M, false> read_a(warp / Tile::kWarpsN * Tile::kWarpM);
   const FragmentReader<T, L, N, true> read_b(warp % Tile::kWarpsN * 32);
@@ -50,22 +49,7 @@ __device__ __forceinline__ void multiply_stages(float (&acc)[pieces][4][4], Shar
     load_stage(i + ring - 1);
     const Shared<char> tile_a = smem + i % ring * Tile::kBytes;
     const Shared<char> tile_b = tile_a + Tile::kBytesA;
-#pragma unroll
-    for (int k = 0; k < depth; k += step) {
-      uint32_t fa[pieces][4], fb[2][4];
-#pragma unroll
-      for (int m = 0; m < pieces; ++m) read_a.read(fa[m], tile_a, m, k);
-#pragma unroll
-      for (int n = 0; n < 2; ++n) read_b.read(fb[n], tile_b, n, k);
-#pragma unroll
-      for (int m = 0; m < pieces; ++m)
-#pragma unroll
-        for (int n = 0; n < 4; ++n) {
-          const uint32_t words[2] = {fb[n / 2][n % 2 * 2], fb[n / 2][n % 2 * 2 + 1]};
-          if constexpr (sizeof(T) == 2) ptx::mma_m16n8k16<T>(acc[m][n], fa[m], words);
-          else ptx::mma_m16n8k8_tf32(acc[m][n], fa[m], words);
-        }
-    }
+    multiply_stage<T>(acc, read_a, tile_a, read_b, tile_b);
   }
   ptx::cp_async_wait_all();
   __syncthreads();

@@ -16,7 +16,7 @@ __global__ void __launch_bounds__(MmaShape<Tile>::kThreads, Tile == 128 ? 2 : 4)
     gemm_mma_kernel(GemmParams p) {
   using Shape = MmaShape<Tile>;
   constexpr int bytes = Shape::kBytes, ring = Shape::kStages, pieces = Shape::kWarpM / 16;
-  constexpr int depth = 64 / sizeof(T), step = 32 / sizeof(T);  // of K: a stage, an mma
+  constexpr int depth = 64 / sizeof(T);  // of K, a stage
   MT_DYN_SHARED(char, smem);
 
   const int tiles_m = (p.m + Tile - 1) / Tile, tiles_n = (p.n + Tile - 1) / Tile;
@@ -54,22 +54,7 @@ __global__ void __launch_bounds__(MmaShape<Tile>::kThreads, Tile == 128 ? 2 : 4)
     load_stage(i + ring - 1);
     const Shared<char> tile_a = smem + i % ring * 2 * bytes;
     const Shared<char> tile_b = tile_a + bytes;
-#pragma unroll
-    for (int k = 0; k < depth; k += step) {
-      uint32_t fa[pieces][4], fb[2][4];
-#pragma unroll
-      for (int m = 0; m < pieces; ++m) read_a.read(fa[m], tile_a, m, k);
-#pragma unroll
-      for (int n = 0; n < 2; ++n) read_b.read(fb[n], tile_b, n, k);
-#pragma unroll
-      for (int m = 0; m < pieces; ++m)
-#pragma unroll
-        for (int n = 0; n < 4; ++n) {
-          const uint32_t words[2] = {fb[n / 2][n % 2 * 2], fb[n / 2][n % 2 * 2 + 1]};
-          if constexpr (sizeof(T) == 2) ptx::mma_m16n8k16<T>(acc[m][n], fa[m], words);
-          else ptx::mma_m16n8k8_tf32(acc[m][n], fa[m], words);
-        }
-    }
+    multiply_stage<T>(acc, read_a, tile_a, read_b, tile_b);
   }
 
   // Each warp turns its fragments into rows in memory of its own; chunks of 4 floats are permuted

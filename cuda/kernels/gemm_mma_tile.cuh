@@ -173,4 +173,28 @@ class FragmentReader {
   int lane_;
 };
 
+// acc += A B over one stage, a warp's pieces of 16 lines by 32 columns.
+template <class T, int pieces, class ReadA, class ReadB>
+__device__ __forceinline__ void multiply_stage(float (&acc)[pieces][4][4], const ReadA& read_a,
+                                               Shared<char> tile_a, const ReadB& read_b,
+                                               Shared<char> tile_b) {
+  constexpr int depth = 64 / sizeof(T), step = 32 / sizeof(T);  // of K: a stage, an mma
+#pragma unroll
+  for (int k = 0; k < depth; k += step) {
+    uint32_t fa[pieces][4], fb[2][4];
+#pragma unroll
+    for (int m = 0; m < pieces; ++m) read_a.read(fa[m], tile_a, m, k);
+#pragma unroll
+    for (int n = 0; n < 2; ++n) read_b.read(fb[n], tile_b, n, k);
+#pragma unroll
+    for (int m = 0; m < pieces; ++m)
+#pragma unroll
+      for (int n = 0; n < 4; ++n) {
+        const uint32_t words[2] = {fb[n / 2][n % 2 * 2], fb[n / 2][n % 2 * 2 + 1]};
+        if constexpr (sizeof(T) == 2) ptx::mma_m16n8k16<T>(acc[m][n], fa[m], words);
+        else ptx::mma_m16n8k8_tf32(acc[m][n], fa[m], words);
+      }
+  }
+}
+
 }  // namespace mt::cuda

@@ -121,3 +121,22 @@ def test_moves_between_devices_keep_the_layout():
     assert y.cpu().stride() == x.stride()
     assert mt.equal(y.cpu(), x)
     assert mt.equal(x[:, 1:].cuda().cpu(), x[:, 1:])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_volume_without_batch_is_no_batch_of_images(device, dtype):
+    """[c, d, h, w] whose memory order is that of channels_last images."""
+    kind = getattr(mt, dtype)
+    mt.manual_seed(0)
+    x, w = mt.randint(-2, 3, (8, 5, 6, 7)).to(kind), mt.randint(-1, 2, (8, 8, 3, 3, 3)).to(kind)
+    data = [t.to(device) for t in (x, x.contiguous(memory_format=mt.channels_last))]
+    results = []
+    for t in data:
+        t = t.clone().requires_grad_()
+        y = F.conv3d(t, w.to(device))
+        y.backward(mt.ones_like(y))
+        pooled = F.max_pool3d(t, 2)
+        results.append([r.detach().cpu() for r in (y, t.grad, pooled)])
+    for one, other in zip(*results):
+        assert mt.equal(one, other)

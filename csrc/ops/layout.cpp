@@ -1,4 +1,4 @@
-#include "ops/iterators.h"
+#include "ops/layout.h"
 
 #include "ops/dispatch.h"
 
@@ -41,6 +41,17 @@ Tensor to_dtype_in_layout(const Tensor& x, DType dtype) {
   Tensor y = empty_like_layout(x, dtype);
   copy_into(y, x);
   return y;
+}
+
+bool channels_last(const Tensor& x) {
+  if (x.dim() < 4 || x.is_contiguous() || x.size(1) < 2) return false;
+  int64_t stride = 1;
+  for (int i = 0; i < x.dim(); i++) {
+    const int d = i == 0 ? 1 : i == x.dim() - 1 ? 0 : x.dim() - i;
+    if (x.size(d) > 1 && x.stride(d) != stride) return false;
+    stride *= x.size(d);
+  }
+  return true;
 }
 
 }  // namespace mt
